@@ -1,0 +1,3 @@
+"""vmconsole: a desktop console for people who run virtual machines on KVM."""
+
+__version__ = "0.1.0"

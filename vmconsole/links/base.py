@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every link to a host offers, real or scripted. The rest of the program knows links by these protocols only.
+
+Threads: ``Link.start/close/submit/connect/disconnect`` may be called from any thread and never block. A job given to
+``submit`` runs on a lane thread of that host with ``HostVerbs``, whose methods block and raise
+errors of ``inventory.errors``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from vmconsole.inventory.facts import Guest
+    from vmconsole.inventory.ids import HostId
+    from vmconsole.inventory.limits import CpuCap
+
+T = TypeVar("T")
+
+
+class HostVerbs(Protocol):
+    """What can be asked of a connected host. Every method blocks, and raises ``inventory.errors.ConsoleError``."""
+
+    def start_guest(self, uuid: str) -> None: ...
+    def shut_down_guest(self, uuid: str) -> None:
+        """Ask the guest to shut down (ACPI or agent). Returning means «asked», not «off»."""
+
+    def reboot_guest(self, uuid: str) -> None: ...
+    def pause_guest(self, uuid: str) -> None: ...
+    def resume_guest(self, uuid: str) -> None: ...
+    def force_off_guest(self, uuid: str) -> None: ...
+
+    def set_guest_cap(self, uuid: str, cap: CpuCap, *, live: bool, stored: bool) -> None:
+        """Set the whole guest's CPU cap. Live first, then stored; if the second fails the first is put back."""
+
+    def describe_guest(self, uuid: str) -> Guest:
+        """The guest's facts read afresh: state, disks, interfaces, live and stored limits."""
+
+    def guest_xml(self, uuid: str, *, stored: bool) -> str:
+        """The domain's XML: of the running guest, or as stored for the next boot."""
+
+    def image_users(self, path: str) -> tuple[str, ...]:
+        """Names of active guests of this host that have the image, or an image based on it, as a disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command's end."""
+
+    status: int
+    out: bytes
+    err: bytes
+
+
+class Shell(Protocol):
+    """Commands on a host, over its SSH master, or on this machine. ``command`` is text for sh: quote with shlex."""
+
+    @property
+    def where(self) -> str:
+        """Host name for messages."""
+
+    @property
+    def is_local(self) -> bool: ...
+
+    def run(self, command: str, *, deadline_s: float, feed: bytes = b"") -> Completed:
+        """Run to the end. Raises ConnectTimeout past the deadline (the command is ended), LinkLost if the link dies."""
+
+    def popen(self, command: str) -> subprocess.Popen[bytes]:
+        """A long-lived command with stdin, stdout and stderr as pipes. Closing its stdin must end it."""
+
+    def forward_socket(self, local: Path, remote: str) -> None:
+        """Make the host's UNIX socket ``remote`` reachable as ``local``. On a local shell: a symlink."""
+
+    def cancel_forward(self, local: Path, remote: str) -> None: ...
+
+
+class Link(Protocol):
+    """One host: connects, keeps connected, posts what it learns, runs what is asked."""
+
+    @property
+    def host_id(self) -> HostId: ...
+
+    def start(self) -> None:
+        """Begin to connect. Everything learnt goes to the ``metrics.delta.Post`` given at construction."""
+
+    def close(self) -> None:
+        """End everything, in well under a second, with any number of calls stuck. Nothing is posted afterwards."""
+
+    def connect(self) -> None:
+        """Try now (after ``disconnect``, FAILED, or while waiting for the next try)."""
+
+    def disconnect(self) -> None:
+        """Let go of the host by the user's wish."""
+
+    def submit(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        """Run ``job`` in the host's command lane. The future ends with a ConsoleError when the host is not connected,
+        when the deadline passes (HostNotAnswering) or the link dies under it (LinkLost)."""
+
+    def watch(self, uuids: frozenset[str]) -> None:
+        """Which guests are looked at now: their per-device series and descriptions are kept fresh."""
+
+    def shell(self) -> Shell | None:
+        """A shell on the host, or None where there is none (not connected, demo, TLS or TCP transport)."""

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the parts of the window are given: made once by ``app``, passed down by constructor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vmconsole.links.fleet import Fleet
+    from vmconsole.operations.runner import OperationRunner
+    from vmconsole.settings.profile import Profile
+    from vmconsole.store.store import Store
+    from vmconsole.ui.bridge import Bridge
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    store: Store
+    """To read only; the bridge alone writes it."""
+    bridge: Bridge
+    fleet: Fleet
+    runner: OperationRunner
+    profile: Profile
+    """Where settings, history, caches and drafts live, and the typed settings themselves."""
