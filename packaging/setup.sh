@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by packaging/run, packaging/test and packaging/bench: installs what is missing, once.
 #
 #   setup SET...      SET: run, lab, test. Debian packages of each set, then the venv.
