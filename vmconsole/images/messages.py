@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The values of the image editor: what its window is given. Immutable; safe on any thread; no libguestfs, no Qt.
+
+The requests that travel to the child process are in ``requests``, their form on the pipe in ``wire``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from vmconsole.inventory.errors import Explanation
+
+
+class ImageMode(enum.Enum):
+    """What may be done with an open image."""
+
+    DRAFT = "draft"
+    """Edits go to a draft on this machine; the image is written by Apply only."""
+    LOOK_ONLY = "look-only"
+    """Nothing can be changed; ``ImageOverview.mode_reason`` says why."""
+
+
+class SessionState(enum.Enum):
+    """The life of one ``ImageSession``. ``open()`` may be called in NEW, APPLIED, LOST and FAILED."""
+
+    NEW = "new"
+    OPENING = "opening"
+    """The words of ``StateChanged`` name the step: looking at the image, starting the appliance…"""
+    READY = "ready"
+    """Open, with a draft."""
+    LOOK_ONLY = "look-only"
+    """Open, to look only."""
+    APPLYING = "applying"
+    APPLIED = "applied"
+    """The draft is in the image, and the image is let go of. ``open()`` opens it again."""
+    LOST = "lost"
+    """The link to the host or the appliance died. The draft is kept; ``open()`` takes it up again."""
+    FAILED = "failed"
+    """It could not be opened."""
+    CLOSED = "closed"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether files can be looked at."""
+        return self in {SessionState.READY, SessionState.LOOK_ONLY}
+
+
+class EntryKind(enum.Enum):
+    FILE = "file"
+    FOLDER = "folder"
+    LINK = "link"
+    BLOCK_DEVICE = "block device"
+    CHARACTER_DEVICE = "character device"
+    PIPE = "pipe"
+    SOCKET = "socket"
+    UNKNOWN = "unknown"
+
+
+class Conflict(enum.Enum):
+    """What an import does with a name that is in the folder already."""
+
+    REFUSE = "refuse"
+    """Nothing is imported; the error names the first such file."""
+    REPLACE = "replace"
+    """Files are replaced; folders are merged."""
+    KEEP_BOTH = "keep both"
+    """The new one is named «name (2).txt»."""
+    SKIP = "skip"
+    """Those are left out and named in ``Transferred.skipped``."""
+
+
+class ChangeVerb(enum.Enum):
+    WRITTEN = "changed"
+    ADDED = "added"
+    MADE = "folder made"
+    RENAMED = "renamed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """Which image to open, and what the caller knows of it."""
+
+    path: str
+    """Absolute path of a file or a block device on the host."""
+    format_hint: str = ""
+    """``qcow2``, ``raw``… from the guest's definition; empty when nobody said (then the file's own header is believed)."""
+    where: str = ""
+    """Host name for messages; empty on this machine."""
+    guest_name: str = ""
+    """The guest whose disk it is; empty for a volume or a file."""
+    guest_is_running: bool = False
+    """Then it opens to look only."""
+    is_read_only: bool = False
+    """The caller wants to look only (a CD image, a base image)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A disk inside the appliance."""
+
+    name: str
+    """``/dev/sda``"""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystem:
+    """One filesystem, swap area or encrypted volume found in the image."""
+
+    device: str
+    """``/dev/sda1``, ``/dev/vg/root``, or ``btrfsvol:/dev/sda2/@home``: as libguestfs names it."""
+    type: str
+    """``ext4``, ``swap``, ``crypto_LUKS``, ``unknown``…"""
+    label: str = ""
+    uuid: str = ""
+    size_bytes: int | None = None
+    mounted_at: str = ""
+    """Folder of the tree where it is shown; empty when it is not shown."""
+    is_writable: bool = False
+    problem: str = ""
+    """Why it is not shown, or shown without being writable; empty when all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOverview:
+    """What is in the image."""
+
+    source: ImageSource
+    mode: ImageMode
+    mode_reason: Explanation | None
+    """Why it is LOOK_ONLY; None for a draft."""
+    format: str
+    virtual_size_bytes: int
+    devices: tuple[Device, ...] = ()
+    filesystems: tuple[Filesystem, ...] = ()
+    os_name: str = ""
+    """«Debian GNU/Linux 12 (bookworm)» from its os-release; empty when no operating system was found."""
+    has_os_tree: bool = False
+    """True: the tree is the guest's own, as its fstab says. False: each filesystem is a top folder (``/sda1``)."""
+    is_slow: bool = False
+    """KVM does not work on this machine, so the appliance is emulated; ``speed_note`` says so in words."""
+    speed_note: str = ""
+    draft_was_resumed: bool = False
+    """Changes of an earlier session were found and are part of what is shown."""
+    unfinished_apply: str = ""
+    """Words on an Apply that was cut off and that ``apply()`` finishes; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a folder."""
+
+    name: str
+    """As shown. Bytes that are not UTF-8 appear as ``\\xNN``, and such a name cannot be addressed."""
+    kind: EntryKind
+    size_bytes: int | None = None
+    mode: int | None = None
+    """Permission bits (07777)."""
+    uid: int | None = None
+    gid: int | None = None
+    owner: str = ""
+    """Name from the guest's /etc/passwd, else the number as text."""
+    group: str = ""
+    accessed_at: float | None = None
+    """Seconds since the epoch, like the two below."""
+    modified_at: float | None = None
+    changed_at: float | None = None
+    links: int | None = None
+    link_target: str = ""
+    """Where a symbolic link points."""
+    is_addressable: bool = True
+    """False: it can be seen, and exported or deleted with its folder, but not opened, renamed or deleted by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder's entries, in no order."""
+
+    path: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    path: str
+    data: bytes
+    """The first bytes, up to the limit that was asked for."""
+    size_bytes: int
+    """The whole file's size."""
+    mode: int
+
+    @property
+    def is_truncated(self) -> bool:
+        return len(self.data) < self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """The outcome of an import or export."""
+
+    files: int
+    bytes: int
+    paths: tuple[str, ...] = ()
+    """The top-level results: guest paths after an import, local paths after an export."""
+    skipped: tuple[str, ...] = ()
+    """One sentence for each thing that was left out: a device node, a link that leads out of the folder…"""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One edit in the draft."""
+
+    number: int
+    verb: ChangeVerb
+    path: str
+    detail: str = ""
+    """«to /etc/new-name», «12 files»."""
+    size_bytes: int = 0
+    at: float = 0.0
+    """Seconds of ``time.time()``."""
+
+    @property
+    def words(self) -> str:
+        """«/etc/fstab changed», «/srv/a renamed to /srv/b»."""
+        return f"{self.path} {self.verb.value}{' ' + self.detail if self.detail else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The draft is in the image now."""
+
+    changes: int
+    carried_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OsDetails:
+    """What the slow, full inspection found (several seconds)."""
+
+    root: str
+    product: str
+    kind: str
+    distro: str
+    version: str
+    hostname: str
+    architecture: str
+    package_format: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The session's state, or the words on its present step, changed."""
+
+    state: SessionState
+    words: str
+    problem: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far the present request is. ``total`` is 0 while it is not known."""
+
+    words: str
+    position: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesChanged:
+    """The draft's list of changes, whole."""
+
+    changes: tuple[Change, ...]
+
+
+SessionEvent = StateChanged | Progressed | ChangesChanged
