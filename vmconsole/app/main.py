@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The composition root: builds every part by constructor arguments, runs the window, closes in reverse order."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from vmconsole import __version__
+from vmconsole.app import logs
+from vmconsole.app.after import AfterRun
+from vmconsole.app.dump import dump_of
+from vmconsole.app.hosts import LinkMaker, connect_all
+from vmconsole.links.fleet import Fleet
+from vmconsole.operations.runner import OperationRunner
+from vmconsole.settings.profile import Profile
+from vmconsole.store.store import Store
+from vmconsole.ui.bridge import Bridge
+from vmconsole.ui.context import Context
+from vmconsole.ui.main_window import MainWindow
+
+if TYPE_CHECKING:
+    from vmconsole.app.cli import Options
+
+WAKE_MS = 200
+
+
+def run(options: Options) -> int:
+    """Show the window and stay until it is closed; the program's exit status."""
+    with ExitStack() as parts:
+        profile = Profile(options.profile)
+        parts.enter_context(logs.set_up(profile.state_dir, debug=options.debug))
+        app = _application()
+        store = Store()
+        bridge = Bridge(store)
+        parts.callback(bridge.close)
+        links = LinkMaker(bridge.post, run_dir=_run_dir(parts), profile=profile)
+        parts.callback(links.close)
+        fleet = Fleet(links.make, bridge.post)
+        parts.callback(fleet.close)
+        runner = OperationRunner(fleet.link, bridge.post)
+        parts.callback(runner.close)
+        context = Context(store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile)
+        window = MainWindow(context)
+        window.set_dump_maker(lambda: dump_of(store))
+        window.show()
+        # After the first paint: nothing that a host does may delay the window.
+        QTimer.singleShot(0, window, lambda: connect_all(options, fleet, profile, bridge.post))
+        if options.show:
+            window.show_guest_named(options.show)
+        if options.after_s is not None:
+            AfterRun(options, context, window, leave=app.exit)
+        _leave_on_signals(app)
+        status = app.exec()
+        window.close()
+        return status
+
+
+def _application() -> QApplication:
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("vmconsole")
+    app.setApplicationDisplayName("vmconsole")
+    app.setApplicationVersion(__version__)
+    app.setDesktopFileName("vmconsole")
+    return app
+
+
+def _run_dir(parts: ExitStack) -> Path:
+    """A private folder with a short path: UNIX socket paths end at 107 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="vmc-"))
+    parts.callback(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def _leave_on_signals(app: QApplication) -> None:
+    """Ctrl+C and SIGTERM end the program in order. A timer lets Python see the signal while Qt's loop runs."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: app.quit())
+    waker = QTimer(app)
+    waker.timeout.connect(lambda: None)
+    waker.start(WAKE_MS)
