@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs operations in their hosts' lanes and tells the task list about each. No Qt; every method may be called anywhere.
+
+Hosts work side by side; on one host one operation runs after the other, so that a later wish never overtakes an
+earlier one. The queue is kept here and not in the link: a cancelled operation then certainly never runs, and a
+deadline counts from when the host was asked.
+
+A link that dies or a deadline that passes under a running operation leaves its outcome UNKNOWN: libvirt may have
+done it. Only an operation that never began is FAILED or CANCELLED with nothing changed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections import deque
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from vmconsole.inventory.deltas import TaskSeen
+from vmconsole.inventory.errors import ConsoleError, Explanation, LinkError
+from vmconsole.inventory.tasks import Task, TaskState
+from vmconsole.operations.batch import Batch, Kind
+from vmconsole.operations.history import Step, UndoHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from vmconsole.inventory.ids import HostId
+    from vmconsole.links.base import HostVerbs, Link
+    from vmconsole.metrics.delta import Post
+    from vmconsole.operations.base import Operation, Outcome
+
+log = logging.getLogger(__name__)
+
+NOT_CONNECTED = Explanation(
+    what="The host is not connected, so nothing was changed.",
+    advice="Connect to it, and try again.",
+)
+LOST = "The host stopped answering while this ran: it may be done or not. Reconnect and look."
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One operation on its way. Guarded by the runner's lock."""
+
+    operation: Operation
+    batch: Batch
+    task: Task
+    has_begun: bool = False
+
+
+class OperationRunner:
+    """``fleet_link`` finds a host's link or None; ``post`` takes deltas from any thread; ``host_name`` is for tasks.
+
+    The history of undo is up to date before the TaskSeen that ends a batch is posted: a window may look at
+    ``can_undo`` whenever tasks change.
+    """
+
+    def __init__(
+        self,
+        fleet_link: Callable[[HostId], Link | None],
+        post: Post,
+        *,
+        host_name: Callable[[HostId], str] = str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._fleet_link = fleet_link
+        self._post = post
+        self._host_name = host_name
+        self._now = now
+        self._lock = RLock()
+        self._numbers = itertools.count(1)
+        self._entries: dict[int, _Entry] = {}
+        self._queues: dict[HostId, deque[_Entry]] = {}
+        self._busy: set[HostId] = set()
+        self._pumping: set[HostId] = set()
+        self._history = UndoHistory()
+        self._closed = False
+
+    # -- what can be asked -------------------------------------------------------------------------------------
+
+    def new_task_id(self) -> int:
+        """A number for a task that somebody else runs and posts (an image's Apply, say)."""
+        return next(self._numbers)
+
+    def run(self, operations: Sequence[Operation]) -> tuple[int, ...]:
+        """Queue operations, which count as one step for undo. Returns their task ids, in the same order, at once."""
+        if not operations:
+            return ()
+        text = operations[0].title if len(operations) == 1 else f"{len(operations)} changes"
+        return self._enqueue(operations, Batch(Kind.NEW, text, len(operations)))
+
+    def cancel(self, task_id: int) -> None:
+        """A queued task never runs. A running one cannot be taken back from the host: it is marked and waited for."""
+        with self._lock:
+            entry = self._entries.get(task_id)
+            if entry is None:
+                return
+            if entry.has_begun:
+                self._show(entry, note="cancelled too late: the host is already at it; waiting for its answer")
+            else:
+                self._end(entry, TaskState.CANCELLED, note="never ran; nothing was changed")
+
+    def undo(self) -> tuple[int, ...]:
+        """Take the last step back; returns the tasks that do it, or nothing when there is none."""
+        with self._lock:
+            step = self._history.undo.pop() if self._history.undo else None
+        return () if step is None else self._enqueue_step(step, Kind.UNDO)
+
+    def redo(self) -> tuple[int, ...]:
+        with self._lock:
+            step = self._history.redo.pop() if self._history.redo else None
+        return () if step is None else self._enqueue_step(step, Kind.REDO)
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._history.undo)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._history.redo)
+
+    @property
+    def undo_text(self) -> str:
+        """What would be undone («CPU cap of web1 now: 1.50 cores»), or empty."""
+        with self._lock:
+            return self._history.undo[-1].text if self._history.undo else ""
+
+    @property
+    def redo_text(self) -> str:
+        with self._lock:
+            return self._history.redo[-1].text if self._history.redo else ""
+
+    def close(self) -> None:
+        """Nothing more begins, and nothing is posted afterwards. What a host is already at goes on there."""
+        with self._lock:
+            self._closed = True
+            self._queues.clear()
+            self._entries.clear()
+
+    # -- queues ------------------------------------------------------------------------------------------------
+
+    def _enqueue_step(self, step: Step, kind: Kind) -> tuple[int, ...]:
+        return self._enqueue(step.operations, Batch(kind, step.text, len(step.operations)))
+
+    def _enqueue(self, operations: Sequence[Operation], batch: Batch) -> tuple[int, ...]:
+        with self._lock:
+            if self._closed:
+                return ()
+            entries = [self._entry(operation, batch) for operation in operations]
+            for entry in entries:
+                self._queues.setdefault(entry.operation.guest.host, deque()).append(entry)
+                self._post(TaskSeen(entry.task))
+        for host in dict.fromkeys(entry.operation.guest.host for entry in entries):
+            self._pump(host)
+        return tuple(entry.task.id for entry in entries)
+
+    def _entry(self, operation: Operation, batch: Batch) -> _Entry:
+        host = operation.guest.host
+        task = Task(
+            id=self.new_task_id(),
+            title=batch.prefix + operation.title,
+            where=self._host_name(host),
+            state=TaskState.QUEUED,
+            began_at=self._now(),
+            host=host,
+            virsh=operation.virsh(),
+        )
+        entry = _Entry(operation, batch, task)
+        self._entries[task.id] = entry
+        return entry
+
+    def _pump(self, host: HostId) -> None:
+        """Hand the host its next operations until one of them takes time.
+
+        A loop, as an answer given at once comes back here. The lock is not held while a link is called: a link may
+        end a future under a lock of its own.
+        """
+        with self._lock:
+            if host in self._pumping:
+                return
+            self._pumping.add(host)
+        while (entry := self._next(host)) is not None:
+            self._submit(host, entry)
+
+    def _next(self, host: HostId) -> _Entry | None:
+        with self._lock:
+            queue = self._queues.get(host)
+            while queue and host not in self._busy:
+                entry = queue.popleft()
+                if not entry.task.state.is_over:
+                    self._busy.add(host)
+                    return entry
+            self._pumping.discard(host)
+            return None
+
+    def _submit(self, host: HostId, entry: _Entry) -> None:
+        link = self._fleet_link(host)
+        if link is None:
+            with self._lock:
+                self._busy.discard(host)
+                if not entry.task.state.is_over:
+                    self._end(entry, TaskState.FAILED, problem=NOT_CONNECTED)
+            return
+        future = link.submit(lambda verbs: self._run(entry, verbs), deadline_s=entry.operation.deadline_s)
+        future.add_done_callback(lambda ended: self._on_ended(host, entry, ended))
+
+    def _run(self, entry: _Entry, verbs: HostVerbs) -> Outcome:
+        """In the lane thread."""
+        with self._lock:
+            if self._closed or entry.task.state.is_over:
+                raise CancelledError  # given up while it waited in the lane: it must not run after all
+            entry.has_begun = True
+            self._show(entry, state=TaskState.RUNNING)
+        return entry.operation.run(verbs)
+
+    # -- how they end ------------------------------------------------------------------------------------------
+
+    def _on_ended(self, host: HostId, entry: _Entry, future: Future[Outcome]) -> None:
+        with self._lock:
+            self._busy.discard(host)
+            if self._closed:
+                return
+            if not entry.task.state.is_over:
+                self._take(entry, None if future.cancelled() else future.exception(), future)
+        self._pump(host)
+
+    def _take(self, entry: _Entry, error: BaseException | None, future: Future[Outcome]) -> None:
+        if future.cancelled():
+            state = TaskState.UNKNOWN if entry.has_begun else TaskState.CANCELLED
+            self._end(entry, state, note=LOST if entry.has_begun else "never ran; nothing was changed")
+        elif error is None:
+            outcome = future.result()
+            for delta in outcome.deltas:
+                self._post(delta)
+            self._end(entry, TaskState.DONE, note=outcome.note, undo=outcome.undo)
+        elif isinstance(error, ConsoleError):
+            is_unknown = isinstance(error, LinkError) and entry.has_begun
+            state = TaskState.UNKNOWN if is_unknown else TaskState.FAILED
+            self._end(entry, state, note=LOST if is_unknown else "", problem=error.explanation)
+        else:
+            log.error("%s failed in an unforeseen way", entry.task.title, exc_info=error)
+            problem = Explanation(
+                what="vmconsole itself failed while this ran: it may be done or not.",
+                advice="Look at the guest, and please report this.",
+                said=f"{type(error).__name__}: {error}",
+            )
+            self._end(entry, TaskState.UNKNOWN if entry.has_begun else TaskState.FAILED, problem=problem)
+
+    def _end(
+        self,
+        entry: _Entry,
+        state: TaskState,
+        *,
+        note: str = "",
+        problem: Explanation | None = None,
+        undo: Operation | None = None,
+    ) -> None:
+        self._entries.pop(entry.task.id, None)
+        entry.batch.ended(entry.operation, state, undo)
+        if entry.batch.is_over:
+            entry.batch.enter(self._history)
+        self._show(entry, state=state, note=note, problem=problem, ended_at=self._now())
+
+    def _show(self, entry: _Entry, **changes: object) -> None:
+        entry.task = replace(entry.task, **changes)  # type: ignore[arg-type]  # fields of Task, named by our callers
+        self._post(TaskSeen(entry.task))
