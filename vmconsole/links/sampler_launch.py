@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the sampler's program gets onto a host, and what its end means. Pure functions."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from importlib import resources
+
+from vmconsole.inventory.errors import Explanation
+
+MODULES = ("sampler_remote_files", "sampler_remote_places", "sampler_remote")
+NO_PYTHON = 127
+"""The shell's own status for a command that is not found; the command below uses it too."""
+
+_MEANWHILE = "Until then libvirt's slower figures serve."
+_LOADER = """
+import sys
+if sys.version_info < (3, 6):
+    sys.exit("python3 is %d.%d here, and 3.6 or newer is needed" % sys.version_info[:2])
+import json, os, types
+size = int(sys.argv.pop(1))
+text = b""
+while len(text) < size:
+    part = os.read(0, size - len(text))
+    if not part:
+        sys.exit()
+    text += part
+for name, source in json.loads(text.decode()):
+    sys.modules[name] = module = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+module.main(sys.argv[1:])
+"""
+
+
+def program() -> bytes:
+    """The modules that run on the host, as one text for the loader's stdin."""
+    here = resources.files("vmconsole.links")
+    return json.dumps([[f"vmconsole.links.{m}", (here / f"{m}.py").read_text("utf-8")] for m in MODULES]).encode()
+
+
+def command(size: int, *, interval_s: float, root: str = "") -> str:
+    """Text for /bin/sh that runs the loader, which reads ``size`` bytes of program from stdin."""
+    run = f"-I -S -c {shlex.quote(_LOADER)} {size} {interval_s} {shlex.quote(root)}"
+    places = "python3 /usr/bin/python3 /usr/local/bin/python3 /usr/libexec/platform-python"
+    find = f'for p in {places}; do command -v "$p" >/dev/null 2>&1 && exec "$p" {run}; done'
+    return f"{find}; echo 'vmconsole: python3 not found' >&2; exit {NO_PYTHON}"
+
+
+def explain_end(status: int | None, said: str, *, where: str) -> Explanation:
+    """Why the program on the host ended although nobody asked for it."""
+    said = said.strip()
+    if status == NO_PYTHON:
+        return Explanation(
+            "There are no live figures: python3 was not found on the host.",
+            cause="The figures are read there by a short python3 program; nothing is installed for it.",
+            advice=f"Install it with `apt install python3` or `dnf install python3`. {_MEANWHILE}",
+            where=where,
+            said=said,
+        )
+    if "or newer is needed" in said:
+        return Explanation(
+            "There are no live figures: the host's python3 is too old.",
+            advice=f"Install python3 3.6 or newer there. {_MEANWHILE}",
+            where=where,
+            said=said,
+        )
+    return Explanation(
+        "The program that reads the figures on the host has ended.",
+        cause=_cause(status),
+        advice=f"It is started again by itself. {_MEANWHILE}",
+        where=where,
+        said=said[-2000:],
+    )
+
+
+def explain_denied(denied: str, *, where: str) -> Explanation:
+    """The program runs, but its user may not see the guests' processes."""
+    return Explanation(
+        "There are no live figures: this user may not see the guests' processes on the host.",
+        cause=denied,
+        advice=f"Connect as root, or as a user who may read /run/libvirt/qemu and /proc. {_MEANWHILE}",
+        where=where,
+        said=denied,
+    )
+
+
+def _cause(status: int | None) -> str:
+    if status is None:
+        return ""
+    if status == 255:
+        return "Its ssh connection was closed."
+    return f"It was ended by signal {-status}." if status < 0 else f"It ended with status {status}."
