@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An assistive program in miniature: reads commands as JSON lines, drives vmconsole through AT-SPI, answers in JSON lines.
+"""An assistive program in miniature: commands and answers are JSON lines, vmconsole is driven through AT-SPI.
 
-Runs as a process of its own, as a screen reader does. A command is ``{"do": ..., "role": "...", "name": "...", ...}`` with
-the verbs of ``answer``; an answer is ``{"ok": ..., ...}`` or ``{"error": "..."}``.
+Runs as a process of its own, as a screen reader does. A command is ``{"do": ..., "role": ..., "name": ..., ...}`` with the
+verbs of ``answer``; an answer is ``{"ok": ..., ...}`` or ``{"error": "..."}``.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ class Options:
     show: str = ""
     debug: bool = False
     self_test: bool = False
+    bench: Path | None = None
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -54,6 +55,7 @@ def parse(argv: Sequence[str]) -> Options:
         show=given.show,
         debug=given.debug,
         self_test=given.self_test,
+        bench=given.bench_json,
     )
 
 
@@ -106,5 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--dump", metavar="FILE.json", type=Path, help="write what the console knows of hosts and guests")
     add("--debug", action="store_true", help="log in detail, and watch for stalls of the window")
     add("--self-test", action="store_true", help="print versions and what works here, and exit")
+    add("--bench-json", metavar="FILE", type=Path, help=argparse.SUPPRESS)  # for tests/bench
     add("--version", action="version", version=f"vmconsole {__version__}")
     return parser

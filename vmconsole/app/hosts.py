@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmconsole.app.cli import Options
     from vmconsole.links.base import Link
     from vmconsole.links.fleet import Fleet
-    from vmconsole.links.libvirt_link import EventLoop
+    from vmconsole.links.libvirt_link import LibvirtLoop
     from vmconsole.metrics.delta import Post
     from vmconsole.settings.profile import Profile
 
@@ -29,18 +29,18 @@ class LinkMaker:
         self._post = post
         self._run_dir = run_dir
         self._profile = profile
-        self._event_loop: EventLoop | None = None
+        self._event_loop: LibvirtLoop | None = None
 
     def make(self, uri: str) -> Link:
         """A link that is not yet started. Raises BadAddress for a URI that cannot be right."""
         from vmconsole.links.host_link import HostLink  # late: brings libvirt
-        from vmconsole.links.libvirt_link import EventLoop
+        from vmconsole.links.libvirt_link import LibvirtLoop
         from vmconsole.links.sampler import make_sampler
         from vmconsole.links.uri import parse
 
         address = parse(uri)
         if self._event_loop is None:
-            self._event_loop = EventLoop()
+            self._event_loop = LibvirtLoop()
             self._event_loop.start()
         return HostLink(
             address, post=self._post, event_loop=self._event_loop, make_sampler=make_sampler, run_dir=self._run_dir

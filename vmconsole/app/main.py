@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from vmconsole import __version__
 from vmconsole.app import logs
 from vmconsole.app.after import AfterRun
+from vmconsole.app.bench import BenchReport
 from vmconsole.app.dump import dump_of
 from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.links.fleet import Fleet
@@ -51,6 +52,7 @@ def run(options: Options) -> int:
         context = Context(store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile)
         window = MainWindow(context)
         window.set_dump_maker(lambda: dump_of(store))
+        report = BenchReport(window, options.bench) if options.bench else None
         window.show()
         # After the first paint: nothing that a host does may delay the window.
         QTimer.singleShot(0, window, lambda: connect_all(options, fleet, profile, bridge.post))
@@ -60,6 +62,8 @@ def run(options: Options) -> int:
             AfterRun(options, context, window, leave=app.exit)
         _leave_on_signals(app)
         status = app.exec()
+        if report is not None:
+            report.write()
         window.close()
         return status
 
