@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An assistive program in miniature: commands and answers are JSON lines, vmconsole is driven through AT-SPI.
 
-Runs as a process of its own, as a screen reader does. A command is ``{"do": ..., "role": ..., "name": ..., ...}`` with the
+Runs as a process of its own, as a screen reader does. A command is ``{"do": ..., "role": ..., "name": ...}`` with the
 verbs of ``answer``; an answer is ``{"ok": ..., ...}`` or ``{"error": "..."}``.
 """
 
