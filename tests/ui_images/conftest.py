@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the image editor's tests share: a context without a fleet, and an editor window over a scripted session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from tests.ui_images.editor_fakes import SOURCE, FakeSession
+from vmconsole.links.fleet import Fleet
+from vmconsole.settings.profile import Profile
+from vmconsole.store.store import Store
+from vmconsole.ui.bridge import Bridge
+from vmconsole.ui.context import Context
+from vmconsole.ui.image_editor.window import ImageEditorWindow
+
+MakeEditor = Callable[..., tuple[ImageEditorWindow, FakeSession]]
+
+
+@pytest.fixture
+def context(tmp_path: Path, qapp: object) -> Iterator[Context]:
+    store = Store()
+    bridge = Bridge(store)
+    fleet = Fleet(lambda uri: pytest.fail(f"nobody asked for {uri}"), bridge.post)
+    yield Context(store, bridge, fleet, None, Profile(tmp_path / "profile"))  # type: ignore[arg-type] # no operations here
+    bridge.close()
+
+
+@pytest.fixture
+def make_editor(qtbot: QtBot, context: Context) -> Iterator[MakeEditor]:
+    """Open an editor over a FakeSession. ``opened=False`` leaves it unopened."""
+    made: list[ImageEditorWindow] = []
+
+    def make(*, opened: bool = True, **how: Any) -> tuple[ImageEditorWindow, FakeSession]:
+        sessions: list[FakeSession] = []
+
+        def make_session(on_event: Any) -> Any:
+            sessions.append(FakeSession(on_event, **how))
+            return sessions[0]
+
+        window = ImageEditorWindow(context, how.get("source", SOURCE), make_session)
+        made.append(window)
+        window.show()
+        if opened:
+            window.open()
+            qtbot.waitUntil(lambda: window.browser.model.total > 0 and window.desk.is_idle)
+        return window, sessions[0]
+
+    yield make
+    for window in made:
+        window.desk.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The offscreen platform warns that it cannot tell a window manager about sizes: there is none."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.qt_log_ignore("propagateSizeHints", extend=True))

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scripted image session: a tree in memory behind the very surface of ``images.session.ImageSession``."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmconsole.images.messages import (
+    Applied,
+    Change,
+    ChangesChanged,
+    ChangeVerb,
+    Conflict,
+    Device,
+    Entry,
+    EntryKind,
+    FileContent,
+    Filesystem,
+    Folder,
+    ImageMode,
+    ImageOverview,
+    ImageSource,
+    Progressed,
+    SessionState,
+    StateChanged,
+    Transferred,
+)
+from vmconsole.inventory.errors import Explanation, ImageError, ImageUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vmconsole.images.messages import SessionEvent
+
+SOURCE = ImageSource("/srv/images/web1.qcow2", "qcow2", where="kvm3", guest_name="web1")
+RUNNING = Explanation(
+    what="web1 is running, so its disk can be looked at only.", advice="Shut it down to edit the disk."
+)
+
+
+@dataclass
+class Node:
+    kind: EntryKind
+    data: bytes = b""
+    target: str = ""
+    mode: int = 0o644
+    addressable: bool = True
+    children: dict[str, Node] = field(default_factory=dict)
+
+
+def folder(**children: Node) -> Node:
+    return Node(EntryKind.FOLDER, mode=0o755, children=dict(children))
+
+
+def file(data: bytes | str = b"", mode: int = 0o644) -> Node:
+    return Node(EntryKind.FILE, data.encode() if isinstance(data, str) else data, mode=mode)
+
+
+def sample_tree() -> Node:
+    top = folder(
+        etc=folder(fstab=file("/dev/vda1 / ext4 defaults 0 1\n"), hosts=file("127.0.0.1 localhost\n"), ssh=folder()),
+        srv=folder(),
+        bin=Node(EntryKind.LINK, target="usr/bin", mode=0o777),
+        usr=folder(bin=folder(true=file(b"\x7fELF\x02\x01\x01\x00" + bytes(200), 0o4755))),
+    )
+    top.children["<b>bold</b>"] = file("not rich\n")
+    top.children["line\nbreak"] = file("odd\n")
+    top.children["bad-\\xff"] = Node(EntryKind.FILE, b"x", addressable=False)
+    return top
+
+
+class FakeSession:
+    """Keeps ImageSession's promises on a thread of its own. ``gate`` cleared holds every request back."""
+
+    def __init__(
+        self,
+        on_event: Callable[[SessionEvent], None],
+        *,
+        tree: Node | None = None,
+        mode: ImageMode = ImageMode.DRAFT,
+        source: ImageSource = SOURCE,
+    ) -> None:
+        self.source = source
+        self.tree = tree if tree is not None else sample_tree()
+        self.mode = mode
+        self.state = SessionState.NEW
+        self.gate = threading.Event()
+        self.gate.set()
+        self.fail_next: Exception | None = None
+        self.calls: list[str] = []
+        self.closed_with: bool | None = None
+        self.thread_names: set[str] = set()
+        self._on_event = on_event
+        self._changes: list[Change] = []
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fake-session")
+        self._stop = threading.Event()
+
+    # -- the surface -------------------------------------------------------------------------------------------
+
+    def open(self) -> Future[ImageOverview]:
+        return self._do("open", self._open)
+
+    def list_folder(self, path: str) -> Future[Folder]:
+        return self._do(f"list {path}", lambda: self._list(path))
+
+    def show_filesystem(self, device: str | None) -> Future[ImageOverview]:
+        return self._do(f"show {device}", self._overview)
+
+    def read_file(self, path: str, *, limit_bytes: int) -> Future[FileContent]:
+        def read() -> FileContent:
+            node = self._file(path)
+            return FileContent(path, node.data[:limit_bytes], len(node.data), node.mode)
+
+        return self._do(f"read {path}", read)
+
+    def write_file(self, path: str, data: bytes) -> Future[None]:
+        def write() -> None:
+            parent, name = self._parent(path)
+            verb = ChangeVerb.WRITTEN if name in parent.children else ChangeVerb.ADDED
+            parent.children.setdefault(name, file()).data = data
+            self._note(verb, path, size=len(data))
+
+        return self._do(f"write {path}", write)
+
+    def import_paths(
+        self, local_paths: Sequence[Path], folder: str, *, conflict: Conflict = Conflict.REFUSE
+    ) -> Future[Transferred]:
+        return self._do(f"import {conflict.name}", lambda: self._import(list(local_paths), folder, conflict))
+
+    def export_paths(self, guest_paths: Sequence[str], local_folder: Path) -> Future[Transferred]:
+        return self._do("export", lambda: self._export(list(guest_paths), local_folder))
+
+    def make_folder(self, path: str) -> Future[None]:
+        def make() -> None:
+            parent, name = self._parent(path)
+            if name in parent.children:
+                raise ImageError("The name is taken.", where=path)
+            parent.children[name] = globals()["folder"]()
+            self._note(ChangeVerb.MADE, path)
+
+        return self._do(f"make {path}", make)
+
+    def rename(self, path: str, new_path: str) -> Future[None]:
+        def rename() -> None:
+            parent, name = self._parent(path)
+            new_parent, new_name = self._parent(new_path)
+            if new_name in new_parent.children:
+                raise ImageError("The name is taken.", where=new_path)
+            new_parent.children[new_name] = parent.children.pop(name)
+            self._note(ChangeVerb.RENAMED, path, detail=f"to {new_path}")
+
+        return self._do(f"rename {path} {new_path}", rename)
+
+    def delete(self, paths: Sequence[str]) -> Future[None]:
+        def delete() -> None:
+            for path in paths:
+                parent, name = self._parent(path)
+                del parent.children[name]
+                self._note(ChangeVerb.DELETED, path)
+
+        return self._do(f"delete {' '.join(paths)}", delete)
+
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(self._changes)
+
+    def discard(self) -> Future[ImageOverview]:
+        def discard() -> ImageOverview:
+            self._changes.clear()
+            self._on_event(ChangesChanged(()))
+            return self._overview()
+
+        return self._do("discard", discard)
+
+    def apply(self) -> Future[Applied]:
+        def apply() -> Applied:
+            self._say(SessionState.APPLYING, "writing the disk")
+            done = Applied(len(self._changes), 4096, 1.5)
+            self._changes.clear()
+            self._on_event(ChangesChanged(()))
+            self._say(SessionState.APPLIED, "done")
+            return done
+
+        return self._do("apply", apply)
+
+    def cancel(self) -> None:
+        self.calls.append("cancel")
+        self._stop.set()
+        self.gate.set()
+
+    def close(self, *, keep_draft: bool = True) -> None:
+        self.closed_with = keep_draft
+        self.state = SessionState.CLOSED
+        self.cancel()
+        self._pool.shutdown(wait=True)
+
+    # -- behind it ---------------------------------------------------------------------------------------------
+
+    def _do(self, name: str, job: Callable[[], Any]) -> Future[Any]:
+        self.calls.append(name)
+        self._stop.clear()
+
+        def run() -> Any:
+            self.gate.wait(30)
+            if self._stop.is_set():
+                raise CancelledError
+            if self.fail_next is not None:
+                error, self.fail_next = self.fail_next, None
+                if name == "open":
+                    self._say(SessionState.FAILED, "")
+                raise error
+            return job()
+
+        return self._pool.submit(run)
+
+    def _say(self, state: SessionState, words: str) -> None:
+        self.state = state
+        self._on_event(StateChanged(state, words))
+
+    def _note(self, verb: ChangeVerb, path: str, *, detail: str = "", size: int = 0) -> None:
+        self._changes.append(Change(len(self._changes) + 1, verb, path, detail, size, time.time()))
+        self._on_event(ChangesChanged(tuple(self._changes)))
+
+    def _open(self) -> ImageOverview:
+        self._say(SessionState.OPENING, "looking at the image")
+        self._say(SessionState.OPENING, "starting the appliance, no KVM here: this takes about 15 s")
+        self._say(SessionState.READY if self.mode is ImageMode.DRAFT else SessionState.LOOK_ONLY, "open")
+        return self._overview()
+
+    def _overview(self) -> ImageOverview:
+        return ImageOverview(
+            self.source,
+            self.mode,
+            None if self.mode is ImageMode.DRAFT else RUNNING,
+            "qcow2",
+            20 << 30,
+            (Device("/dev/sda", 20 << 30),),
+            (
+                Filesystem("/dev/sda1", "ext4", "root", "0d3a", 19 << 30, "/", is_writable=True),
+                Filesystem("/dev/sda2", "swap", "", "77aa", 1 << 30, "", problem="Swap space holds no files."),
+            ),
+            "Debian GNU/Linux 12 (bookworm)",
+            has_os_tree=True,
+        )
+
+    def _node(self, path: str) -> Node:
+        node = self.tree
+        for part in (p for p in path.split("/") if p):
+            if part not in node.children:
+                raise ImageUnreadable(f"{path} is not there.", advice="Reload the folder.", where=path)
+            node = node.children[part]
+            if node.kind is EntryKind.LINK:
+                node = self._node(node.target)
+        return node
+
+    def _file(self, path: str) -> Node:
+        node = self._node(path)
+        if node.kind is not EntryKind.FILE:
+            raise ImageUnreadable(f"{path} is not a file.", where=path)
+        return node
+
+    def _parent(self, path: str) -> tuple[Node, str]:
+        parent, _, name = path.rpartition("/")
+        return self._node(parent), name
+
+    def _list(self, path: str) -> Folder:
+        node = self._node(path)
+        if node.kind is not EntryKind.FOLDER:
+            raise ImageUnreadable(f"{path} is not a folder.", where=path)
+        return Folder(path, tuple(_entry(name, child) for name, child in node.children.items()))
+
+    def _import(self, paths: list[Path], where: str, conflict: Conflict) -> Transferred:
+        target, added, skipped, done = self._node(where), [], [], 0
+        for path in paths:
+            name = path.name
+            if name in target.children and conflict is Conflict.REFUSE:
+                raise ImageError(f"{name} is there already.", where=where)
+            if name in target.children and conflict is Conflict.SKIP:
+                skipped.append(f"{name} is there already.")
+                continue
+            if name in target.children and conflict is Conflict.KEEP_BOTH:
+                name = f"{path.stem} (2){path.suffix}"
+            data = path.read_bytes()
+            self._on_event(Progressed(f"copying {name}", done, 10_000))
+            done += len(data)
+            target.children[name] = file(data)
+            added.append(f"{where.rstrip('/')}/{name}")
+            self._note(ChangeVerb.ADDED, added[-1], size=len(data))
+        return Transferred(len(added), done, tuple(added), tuple(skipped))
+
+    def _export(self, paths: list[str], local: Path) -> Transferred:
+        made = [self._export_one(self._node(path), local / path.rpartition("/")[2]) for path in paths]
+        return Transferred(len(made), sum(len(self._node(p).data) for p in paths), tuple(map(str, made)))
+
+    def _export_one(self, node: Node, local: Path) -> Path:
+        if node.kind is EntryKind.FOLDER:
+            local.mkdir()
+            for name, child in node.children.items():
+                self._export_one(child, local / name)
+        else:
+            local.write_bytes(node.data)
+        return local
+
+
+def _entry(name: str, node: Node) -> Entry:
+    entry = Entry(
+        name, node.kind, len(node.data), node.mode, 0, 0, "root", "root", modified_at=1.7e9, link_target=node.target
+    )
+    return replace(entry, is_addressable=node.addressable)

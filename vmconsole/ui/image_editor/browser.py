@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The middle of the editor: one folder's files, the way there, and the filter. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QIcon, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStyle, QToolButton, QVBoxLayout, QWidget
+
+from vmconsole.images.messages import Entry, EntryKind, Folder
+from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.file_model import FileModel
+from vmconsole.ui.image_editor.file_view import FileView
+from vmconsole.ui.image_editor.history import FolderHistory
+from vmconsole.ui.image_editor.look import file_icon, folder_icon, link_icon, plain_label
+from vmconsole.ui.image_editor.path_bar import PathBar
+
+if TYPE_CHECKING:
+    from vmconsole.ui.image_editor.desk import ImageDesk
+
+
+class Browser(QWidget):
+    """``folder_shown`` after a folder's files are there; ``entry_selected`` with the path and entry, or with None."""
+
+    folder_shown = Signal(str)
+    entry_selected = Signal(str, object)
+    file_activated = Signal(str, object)
+
+    def __init__(self, desk: ImageDesk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._history = FolderHistory()
+        self._folder = "/"
+        self._asked = 0
+        icons = {EntryKind.FILE: file_icon(self), EntryKind.FOLDER: folder_icon(self), EntryKind.LINK: link_icon(self)}
+        self.model = FileModel(icons, self)
+        self.view = FileView(self.model, self)
+        self.view.activated.connect(self._on_activated)
+        self.view.current_entry_changed.connect(self._on_current)
+        self.path_bar = PathBar(self)
+        self.path_bar.folder_wanted.connect(self.open_folder)
+        self.filter = self._make_filter()
+        self.status = plain_label("", self, name=self.tr("About the folder"))
+        self.empty = plain_label("", self.view.viewport(), name=self.tr("Why the list is empty"))
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty.setWordWrap(True)
+        self.empty.setEnabled(False)
+        self.empty.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        QVBoxLayout(self.view.viewport()).addWidget(self.empty)
+        self.model.shown_changed.connect(self._on_shown_changed)
+        self._make_actions()
+        self._lay_out()
+
+    def _make_filter(self) -> QLineEdit:
+        line = QLineEdit(self)
+        line.setAccessibleName(self.tr("Filter the names"))
+        line.setPlaceholderText(self.tr("Filter (Ctrl+F)"))
+        line.setToolTip(self.tr("A part of the name, or a pattern with * and ?"))
+        line.setClearButtonEnabled(True)
+        line.setMaximumWidth(self.fontMetrics().averageCharWidth() * 26)
+        line.textChanged.connect(self.model.set_filter)
+        return line
+
+    def _make_actions(self) -> None:
+        icons = QStyle.StandardPixmap
+        self.back_action = self._action(self.tr("Back"), [QKeySequence("Alt+Left")], self.go_back, icons.SP_ArrowBack)
+        self.forward_action = self._action(
+            self.tr("Forward"), [QKeySequence("Alt+Right")], self.go_forward, icons.SP_ArrowForward
+        )
+        up_keys = [QKeySequence("Alt+Up"), QKeySequence(Qt.Key.Key_Backspace)]
+        self.up_action = self._action(self.tr("Up"), up_keys, self.go_up, icons.SP_ArrowUp)
+        reload_keys = [QKeySequence(Qt.Key.Key_F5), QKeySequence("Ctrl+R")]
+        self.reload_action = self._action(self.tr("Reload"), reload_keys, self.reload, icons.SP_BrowserReload)
+        self._action(self.tr("Type a path"), [QKeySequence("Ctrl+L")], self.path_bar.begin_typing)
+        self._action(self.tr("Filter"), [QKeySequence(QKeySequence.StandardKey.Find)], self._on_find)
+        leave = QAction(self.tr("Leave the filter"), self.filter)
+        leave.setShortcut(QKeySequence(Qt.Key.Key_Escape))
+        leave.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        leave.triggered.connect(self._on_leave_filter)
+        self.filter.addAction(leave)
+
+    def _action(
+        self, text: str, keys: list[QKeySequence], run: object, icon: QStyle.StandardPixmap | None = None
+    ) -> QAction:
+        action = QAction(text, self)
+        action.setShortcuts(keys)
+        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        action.setToolTip(f"{text} ({keys[0].toString(QKeySequence.SequenceFormat.NativeText)})")
+        if icon is not None:
+            action.setIcon(QIcon(self.style().standardIcon(icon)))
+        action.triggered.connect(run)
+        self.addAction(action)
+        return action
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(2)
+        for action in (self.back_action, self.forward_action, self.up_action, self.reload_action):
+            button = QToolButton(self)
+            button.setDefaultAction(action)
+            button.setAutoRaise(True)
+            button.setAccessibleName(action.text())
+            top.addWidget(button)
+        top.addWidget(self.path_bar, 1)
+        top.addWidget(self.filter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(top)
+        column.addWidget(self.view, 1)
+        column.addWidget(self.status)
+        self._update_actions()
+
+    # -- where we are ------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> str:
+        return self._folder
+
+    def path_of(self, entry: Entry) -> str:
+        return names.join(self._folder, entry.name)
+
+    def selected_paths(self) -> list[str]:
+        """Guest paths of the selected rows that can be addressed."""
+        return [self.path_of(e) for e in self.view.selected() if e.is_addressable]
+
+    @Slot(str)
+    def open_folder(self, path: str, *, select: frozenset[str] = frozenset()) -> None:
+        """Go to a folder; the rows stay as they are until its files are known."""
+        self._ask(path, select, visit=True)
+
+    @Slot()
+    def reload(self, *, select: frozenset[str] | None = None) -> None:
+        """Read the shown folder again; the selection stays where the names are still there."""
+        kept = frozenset(e.name for e in self.view.selected()) if not select else select
+        self._ask(self._folder, kept, visit=False)
+
+    def reveal(self, path: str) -> None:
+        """Show the folder that a path lies in, with its row selected."""
+        parent, name = names.parent_of(path), names.base_of(path)
+        if parent == self._folder and self.model.row_of(name) is not None:
+            self.view.select_names({name}, current=name)
+        else:
+            self.open_folder(parent, select=frozenset({name}))
+
+    @Slot()
+    def go_back(self) -> None:
+        folder = self._history.back()
+        if folder is not None:
+            self._ask(folder, frozenset({names.base_of(self._folder)}), visit=False)
+
+    @Slot()
+    def go_forward(self) -> None:
+        folder = self._history.forward()
+        if folder is not None:
+            self._ask(folder, frozenset(), visit=False)
+
+    @Slot()
+    def go_up(self) -> None:
+        if self._folder != "/":
+            self.open_folder(names.parent_of(self._folder), select=frozenset({names.base_of(self._folder)}))
+
+    def _ask(self, path: str, select: frozenset[str], *, visit: bool) -> None:
+        self._asked += 1
+        number = self._asked
+
+        def show(folder: Folder) -> None:
+            if number == self._asked:
+                self._show(folder, select, visit=visit)
+
+        self._desk.ask(self._desk.session.list_folder(path), show)
+
+    def _show(self, folder: Folder, select: frozenset[str], *, visit: bool) -> None:
+        is_new = folder.path != self._folder
+        scrolled = self.view.verticalScrollBar().value()
+        current = self.model.entry(self.view.currentIndex())
+        self._folder = folder.path
+        if visit:
+            self._history.visit(folder.path)
+        if is_new and self.filter.text():
+            self.filter.clear()
+        self.model.set_entries(folder.entries)
+        self.path_bar.set_path(folder.path)
+        self._select_after(select, scrolled=None if is_new else scrolled, current=None if is_new else current)
+        self._update_actions()
+        self.folder_shown.emit(folder.path)
+
+    def _select_after(self, select: frozenset[str], *, scrolled: int | None, current: Entry | None) -> None:
+        there = sorted(select & self.model.names)
+        focus = current.name if current is not None and current.name in select else (there[0] if there else "")
+        if scrolled is not None:
+            self.view.verticalScrollBar().setValue(scrolled)
+        if focus:
+            self.view.select_names(set(there), current=focus)
+        elif self.model.rowCount():
+            first = self.model.index(0, 0)
+            self.view.selectionModel().setCurrentIndex(first, self.view.selectionModel().SelectionFlag.NoUpdate)
+            self.entry_selected.emit("", None)
+        else:
+            self.entry_selected.emit("", None)
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    @Slot(QModelIndex)
+    def _on_activated(self, index: QModelIndex) -> None:
+        entry = self.model.entry(index)
+        if entry is None or not entry.is_addressable:
+            return
+        if entry.kind is EntryKind.FOLDER:
+            self.open_folder(self.path_of(entry))
+        elif entry.kind is EntryKind.LINK:
+            self._open_link(entry)
+        else:
+            self.file_activated.emit(self.path_of(entry), entry)
+
+    def _open_link(self, entry: Entry) -> None:
+        """A link to a folder opens like a folder; any other is a file. Only the image can tell which it is."""
+        path = self.path_of(entry)
+        self._asked += 1
+        number = self._asked
+
+        def show(folder: Folder) -> None:
+            if number == self._asked:
+                self._show(folder, frozenset(), visit=True)
+
+        self._desk.ask(
+            self._desk.session.list_folder(path), show, failed=lambda _problem: self.file_activated.emit(path, entry)
+        )
+
+    @Slot(object)
+    def _on_current(self, entry: Entry | None) -> None:
+        self.entry_selected.emit(self.path_of(entry) if entry is not None else "", entry)
+
+    @Slot()
+    def _on_find(self) -> None:
+        self.filter.setFocus()
+        self.filter.selectAll()
+
+    @Slot()
+    def _on_leave_filter(self) -> None:
+        self.filter.clear()
+        self.view.setFocus()
+
+    @Slot()
+    def _on_shown_changed(self) -> None:
+        shown, total = self.model.rowCount(), self.model.total
+        if total == 0:
+            self.empty.setText(
+                self.tr("This folder is empty.") + (self._drop_hint() if self.view.accepts_drops else "")
+            )
+        elif shown == 0:
+            self.empty.setText(self.tr("No name matches the filter."))
+        self.empty.setVisible(shown == 0)
+        count = self.tr("1 entry") if total == 1 else self.tr("{n} entries").format(n=total)
+        if shown == total:
+            self.status.setText(count)
+        else:
+            self.status.setText(self.tr("{shown} of {entries}").format(shown=shown, entries=count))
+
+    def _drop_hint(self) -> str:
+        return "\n" + self.tr("Drop files from the desktop here, or paste them.")
+
+    def _update_actions(self) -> None:
+        self.back_action.setEnabled(self._history.can_go_back)
+        self.forward_action.setEnabled(self._history.can_go_forward)
+        self.up_action.setEnabled(self._folder != "/")

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of the draft: open, apply, discard, close, with what is asked before each. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QLocale, QObject, Signal, Slot
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QWidget
+
+from vmconsole.images.messages import Applied, ImageOverview, SessionState
+from vmconsole.inventory import units
+from vmconsole.inventory.errors import Explanation
+from vmconsole.ui.image_editor import names, questions
+
+if TYPE_CHECKING:
+    from vmconsole.ui.image_editor.desk import ImageDesk
+    from vmconsole.ui.image_editor.viewer import FileViewer
+
+
+class DraftActions(QObject):
+    """Each signal is one outcome; the window shows it."""
+
+    began = Signal(str)
+    """Something that takes the whole window began, in words."""
+    opened = Signal(object)
+    """An ``ImageOverview``."""
+    failed_to_open = Signal(object)
+    applied = Signal(str)
+    apply_failed = Signal(object)
+    note = Signal(str, str)
+    close_wanted = Signal()
+    """The user has answered what was asked before closing."""
+
+    def __init__(self, desk: ImageDesk, viewer: FileViewer, window: QWidget) -> None:
+        super().__init__(window)
+        self._desk = desk
+        self._viewer = viewer
+        self._window = window
+        self._answered = False
+        self._close_after = False
+        self.keeps_draft = True
+        """Whether closing keeps the draft; the user may have said no."""
+        shortcut = QShortcut(QKeySequence("Ctrl+Return"), window)
+        shortcut.activated.connect(self.ask_apply)
+
+    @property
+    def _where(self) -> str:
+        source = self._desk.session.source
+        disk = names.base_of(source.path)
+        return self.tr("{disk} on {host}").format(disk=disk, host=source.where) if source.where else disk
+
+    def _change_words(self) -> list[str]:
+        return [change.words for change in self._desk.session.changes()]
+
+    # -- open --------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        self._close_after = False
+        self.began.emit(self.tr("Opening {disk}").format(disk=names.shown(self._where)))
+        self._desk.ask(
+            self._desk.session.open(), self.opened.emit, failed=self.failed_to_open.emit, cancelled=self._on_cancelled
+        )
+
+    @Slot()
+    def cancel_opening(self) -> None:
+        """Stop opening or applying. Without an open image the window shows that it was stopped."""
+        self._desk.session.cancel()
+
+    def _on_cancelled(self) -> None:
+        what = self.tr("Opening was stopped.")
+        self.failed_to_open.emit(
+            Explanation(what=what, advice=self.tr("Nothing was changed. Try again when you like."))
+        )
+
+    # -- discard -----------------------------------------------------------------------------------------------
+
+    @Slot()
+    def ask_discard(self) -> None:
+        changes = self._change_words()
+        if changes:
+            questions.ask_discard(self._window, changes, self._discard)
+
+    def _discard(self) -> None:
+        self._viewer.revert_text()
+        self.began.emit(self.tr("Discarding the draft of {disk}").format(disk=names.shown(self._where)))
+        self._desk.ask(
+            self._desk.session.discard(),
+            self._on_discarded,
+            failed=self.failed_to_open.emit,
+            cancelled=self._on_cancelled,
+        )
+
+    def _on_discarded(self, overview: ImageOverview) -> None:
+        self.opened.emit(overview)
+        self.note.emit(self.tr("The draft was discarded; this is the disk as it is."), "")
+
+    # -- apply -------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def ask_apply(self) -> None:
+        changes = self._change_words()
+        if not changes or self._desk.session.state is not SessionState.READY:
+            return
+        if self._viewer.has_unsaved_text:
+            self._ask_unsaved(lambda: questions.ask_apply(self._window, self._where, changes, self._apply))
+        else:
+            questions.ask_apply(self._window, self._where, changes, self._apply)
+
+    def _ask_unsaved(self, then: object) -> None:
+        """Text that is not in the draft would not be applied: save it or drop it first."""
+        questions.ask_unsaved(
+            self._window,
+            self._viewer.path,
+            save=self._viewer.save_text,
+            drop=lambda: (self._viewer.revert_text(), then()),
+        )
+
+    def _apply(self) -> None:
+        self.began.emit(self.tr("Writing the draft to {disk}").format(disk=names.shown(self._where)))
+        self._desk.ask(
+            self._desk.session.apply(),
+            self._on_applied,
+            failed=self._on_apply_failed,
+            cancelled=self._on_apply_cancelled,
+        )
+
+    def _on_applied(self, done: Applied) -> None:
+        size = units.binary(done.carried_bytes, decimal_point=QLocale().decimalPoint())
+        count = self.tr("1 change") if done.changes == 1 else self.tr("{n} changes").format(n=done.changes)
+        words = self.tr("{changes} written, {size} in {time}.").format(
+            changes=count, size=size, time=units.age(done.seconds)
+        )
+        guest = names.shown(self._desk.session.source.guest_name)
+        may_start = self.tr("{guest} may be started.").format(guest=guest) if guest else ""
+        self.applied.emit("\n".join(p for p in (words, may_start) if p))
+        if self._close_after:
+            self.close_wanted.emit()
+
+    def _on_apply_failed(self, problem: Explanation) -> None:
+        self._close_after = False
+        self.apply_failed.emit(problem)
+
+    def _on_apply_cancelled(self) -> None:
+        what = self.tr("Apply was stopped; the draft is kept.")
+        self._on_apply_failed(Explanation(what=what, advice=self.tr("Apply it again when you like.")))
+
+    # -- close -------------------------------------------------------------------------------------------------
+
+    def may_close(self) -> bool:
+        """Whether the window may go now; if not, the user is being asked."""
+        state = self._desk.session.state
+        if self._answered or state in {
+            SessionState.APPLIED,
+            SessionState.CLOSED,
+            SessionState.FAILED,
+            SessionState.NEW,
+        }:
+            return True
+        if state is SessionState.APPLYING:
+            self.note.emit(self.tr("The draft is being written; the window can be closed when that is done."), "")
+            return False
+        if self._viewer.has_unsaved_text:
+            self._ask_unsaved(self.close_wanted.emit)
+            return False
+        changes = self._change_words()
+        if changes and state is SessionState.READY:
+            questions.ask_close(
+                self._window,
+                changes,
+                apply=self._on_close_apply,
+                keep=self._on_close_keep,
+                discard=self._on_close_discard,
+            )
+            return False
+        return True
+
+    def _on_close_apply(self) -> None:
+        self._close_after = True
+        self._apply()
+
+    def _on_close_keep(self) -> None:
+        self._answered = True
+        self.close_wanted.emit()
+
+    def _on_close_discard(self) -> None:
+        self.keeps_draft = False
+        self._on_close_keep()

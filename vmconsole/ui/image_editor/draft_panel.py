@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The draft: what was changed, in words, and what to do with it. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QDateTime, QLocale, Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+
+from vmconsole.images.messages import Change, ChangeVerb
+from vmconsole.inventory import units
+from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.look import plain_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PATH = Qt.ItemDataRole.UserRole
+
+
+class DraftPanel(QWidget):
+    """``path_wanted`` when a change is double-clicked: show where it was made."""
+
+    apply_wanted = Signal()
+    discard_wanted = Signal()
+    path_wanted = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = plain_label("", self, name=self.tr("The draft in short"))
+        font = self.title.font()
+        font.setBold(True)
+        self.title.setFont(font)
+        self.list = QListWidget(self)
+        self.list.setAccessibleName(self.tr("Changes of the draft"))
+        self.list.setUniformItemSizes(True)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.list.itemActivated.connect(self._on_activated)
+        self.apply = self._button(
+            self.tr("&Apply…"), self.apply_wanted, self.tr("Write the draft to the disk (Ctrl+Return)")
+        )
+        self.discard = self._button(
+            self.tr("&Discard…"), self.discard_wanted, self.tr("Forget all changes; the disk stays as it is")
+        )
+        buttons = QVBoxLayout()
+        buttons.addWidget(self.apply)
+        buttons.addWidget(self.discard)
+        buttons.addStretch(1)
+        column = QVBoxLayout()
+        column.addWidget(self.title)
+        column.addWidget(self.list, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addLayout(column, 1)
+        row.addLayout(buttons)
+        self.show_changes(())
+
+    def _button(self, text: str, signal: Signal, tip: str) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setAccessibleName(text.replace("&", "").rstrip("…"))
+        button.setToolTip(tip)
+        button.clicked.connect(signal)
+        return button
+
+    def show_changes(self, changes: Sequence[Change]) -> None:
+        """The newest is at the bottom and in sight."""
+        self.list.clear()
+        for change in changes:
+            item = QListWidgetItem(self._words(change))
+            item.setData(_PATH, change.path)
+            self.list.addItem(item)
+        self.list.scrollToBottom()
+        self.title.setText(self._title(changes))
+        self.list.setVisible(bool(changes))
+        self.apply.setEnabled(bool(changes))
+        self.discard.setEnabled(bool(changes))
+
+    def _title(self, changes: Sequence[Change]) -> str:
+        if not changes:
+            return self.tr("The draft is empty: edit, drop or paste files, and the changes are listed here.")
+        count = self.tr("1 change") if len(changes) == 1 else self.tr("{n} changes").format(n=len(changes))
+        size = sum(c.size_bytes for c in changes)
+        carried = units.binary(size, decimal_point=QLocale().decimalPoint())
+        if not size:
+            return self.tr("Draft: {changes}, not on the disk yet").format(changes=count)
+        return self.tr("Draft: {changes}, {size}, not on the disk yet").format(changes=count, size=carried)
+
+    def _words(self, change: Change) -> str:
+        path, detail = names.shown(change.path), names.shown(change.detail)
+        match change.verb:
+            case ChangeVerb.WRITTEN:
+                text = self.tr("{path} changed")
+            case ChangeVerb.ADDED:
+                text = self.tr("{path} added")
+            case ChangeVerb.MADE:
+                text = self.tr("{path} made (folder)")
+            case ChangeVerb.RENAMED:
+                text = self.tr("{path} renamed")
+            case ChangeVerb.DELETED:
+                text = self.tr("{path} deleted")
+        words = " ".join(p for p in (text.format(path=path), detail) if p)
+        if change.size_bytes:
+            words += f" · {units.binary(change.size_bytes, decimal_point=QLocale().decimalPoint())}"
+        return f"{_time_text(change.at)}  {words}" if change.at else words
+
+    @Slot(QListWidgetItem)
+    def _on_activated(self, item: QListWidgetItem) -> None:
+        self.path_wanted.emit(item.data(_PATH))
+
+
+def _time_text(seconds: float) -> str:
+    moment = QDateTime.fromSecsSinceEpoch(int(seconds)).time()
+    return QLocale().toString(moment, QLocale.FormatType.ShortFormat)

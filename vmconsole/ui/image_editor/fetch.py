@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files on their way out of an image to another program, and the drag or clipboard data that promises them. GUI thread.
+
+X11 and Wayland ask the dragging program for the data when the drop has happened. The fetch begins when the drag begins, so
+that small files are there by then; if they are not, ``retrieveData`` waits in an event loop of its own, and the window stays
+alive. Programs give up on data after some seconds (Qt's own after 5, QXcbClipboard), which the user is then told.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QEventLoop, QMetaType, QMimeData, QObject, Qt, QUrl, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmconsole.images.messages import Transferred
+    from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.image_editor.desk import ImageDesk
+
+URI_LIST = "text/uri-list"
+GNOME_FILES = "x-special/gnome-copied-files"
+"""What Nautilus, Nemo and Caja read when pasting: the word copy, then one URI a line."""
+
+
+class Fetch(QObject):
+    """One export into a staging folder. ``ended`` when it is done, in whatever way."""
+
+    ended = Signal()
+
+    def __init__(self, desk: ImageDesk, guest_paths: Sequence[str], folder: Path) -> None:
+        super().__init__()
+        self.guest_paths = tuple(guest_paths)
+        self.result: Transferred | None = None
+        self.problem: Explanation | None = None
+        self.is_over = False
+        self._asked_at: float | None = None
+        desk.ask(
+            desk.session.export_paths(guest_paths, folder),
+            self._on_done,
+            failed=self._on_failed,
+            cancelled=self._on_end,
+        )
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether another program wanted the files."""
+        return self._asked_at is not None
+
+    @property
+    def seconds_since_asked(self) -> float:
+        """How long the other program has been waiting for them; 0 if it did not ask yet."""
+        return time.monotonic() - self._asked_at if self._asked_at is not None else 0.0
+
+    @property
+    def uris(self) -> list[str]:
+        """``file://`` URIs of what has arrived."""
+        paths = self.result.paths if self.result is not None else ()
+        return [bytes(QUrl.fromLocalFile(path).toEncoded().data()).decode("ascii") for path in paths]
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether all of it is still there, to be dragged once more."""
+        return self.result is not None and all(Path(path).exists() for path in self.result.paths)
+
+    def wait(self) -> list[str]:
+        """The URIs; runs an event loop until they are there. Empty when the fetch failed or was cancelled."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+        if not self.is_over:
+            loop = QEventLoop()
+            self.ended.connect(loop.quit, Qt.ConnectionType.QueuedConnection)
+            loop.exec()
+        return self.uris
+
+    def _on_done(self, result: Transferred) -> None:
+        self.result = result
+        self._on_end()
+
+    def _on_failed(self, problem: Explanation) -> None:
+        self.problem = problem
+        self._on_end()
+
+    def _on_end(self) -> None:
+        self.is_over = True
+        self.ended.emit()
+
+
+class PromisedFiles(QMimeData):
+    """A list of files that are fetched when somebody asks for them."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        super().__init__()
+        self._fetch = fetch
+
+    def formats(self) -> list[str]:
+        return [URI_LIST, GNOME_FILES]
+
+    def hasFormat(self, mime_type: str) -> bool:
+        return mime_type in {URI_LIST, GNOME_FILES}
+
+    def retrieveData(self, mime_type: str, _preferred: QMetaType) -> QByteArray | None:
+        fetch = self._fetch  # this object may be gone when the wait is over
+        if mime_type not in {URI_LIST, GNOME_FILES}:
+            return None
+        uris = fetch.wait()
+        if mime_type == GNOME_FILES:
+            return QByteArray("\n".join(["copy", *uris]).encode())
+        return QByteArray("".join(f"{uri}\r\n" for uri in uris).encode())

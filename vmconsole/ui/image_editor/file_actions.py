@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs on files: New Folder, Rename, Delete, Move, and the way to the transfers; as actions with keys. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QPoint, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QMenu, QStyle, QWidget
+
+from vmconsole.inventory.errors import Explanation
+from vmconsole.ui.image_editor import names, questions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.images.messages import Entry
+    from vmconsole.ui.image_editor.browser import Browser
+    from vmconsole.ui.image_editor.desk import ImageDesk
+    from vmconsole.ui.image_editor.transfers import Transfers
+
+
+class FileActions(QObject):
+    """Makes the actions, enables what is possible, and says in the tooltip why the rest is not."""
+
+    problem = Signal(object)
+
+    def __init__(self, desk: ImageDesk, browser: Browser, transfers: Transfers, window: QWidget) -> None:
+        super().__init__(window)
+        self._desk = desk
+        self._browser = browser
+        self._window = window
+        self._why_not = self.tr("The image is not open.")
+        self._tips: dict[QAction, str] = {}
+        keys, icons = QKeySequence.StandardKey, QStyle.StandardPixmap
+        make = self._make
+        self.open = make(self.tr("&Open"), None, self._on_open, self.tr("Open the folder, or show the file"))
+        self.new_folder = make(self.tr("&New Folder…"), "Ctrl+Shift+N", self.ask_new_folder,
+                               self.tr("Make a folder here"), icons.SP_FileDialogNewFolder)  # fmt: skip
+        self.import_files = make(self.tr("&Import…"), "Ctrl+I", transfers.choose_import,
+                                 self.tr("Bring files of this machine into this folder"), icons.SP_ArrowDown)  # fmt: skip
+        self.import_folder = make(self.tr("Import &Folder…"), None, transfers.choose_import_folder,
+                                  self.tr("Bring a folder of this machine into this folder"))  # fmt: skip
+        self.copy_to = make(self.tr("Copy &to…"), "Ctrl+E", transfers.choose_export,
+                            self.tr("Copy the selection to a folder of this machine"), icons.SP_DialogSaveButton)  # fmt: skip
+        self.copy = make(
+            self.tr("&Copy"), keys.Copy, transfers.copy, self.tr("Copy the selection, to paste it elsewhere")
+        )
+        self.paste = make(
+            self.tr("&Paste"), keys.Paste, transfers.paste, self.tr("Put the copied files into this folder")
+        )
+        self.rename = make(self.tr("&Rename"), "F2", browser.view.edit_name, self.tr("Give the file another name"))
+        self.delete = make(self.tr("&Delete…"), keys.Delete, self.ask_delete,
+                           self.tr("Delete the selection from the draft"), icons.SP_TrashIcon)  # fmt: skip
+        self._writing = (self.new_folder, self.import_files, self.import_folder, self.paste, self.rename, self.delete)
+        self._on_selection = (self.open, self.copy, self.copy_to, self.rename, self.delete)
+        browser.model.rename_wanted.connect(self._on_rename)
+        browser.view.moved_inside.connect(self._on_moved)
+        browser.view.customContextMenuRequested.connect(self._on_menu)
+        browser.view.selectionModel().selectionChanged.connect(self.update_enabled)
+        browser.folder_shown.connect(self.update_enabled)
+        QGuiApplication.clipboard().dataChanged.connect(self.update_enabled)
+        self.update_enabled()
+
+    def _make(
+        self,
+        text: str,
+        keys: str | QKeySequence.StandardKey | None,
+        run: Callable[[], object],
+        tip: str,
+        icon: QStyle.StandardPixmap | None = None,
+    ) -> QAction:
+        action = QAction(text, self)
+        if keys is not None:
+            action.setShortcut(QKeySequence(keys))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            tip = f"{tip} ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})"
+        if icon is not None:
+            action.setIcon(self._window.style().standardIcon(icon))
+        action.triggered.connect(lambda _checked=False: run())
+        self._tips[action] = tip
+        self._browser.view.addAction(action)
+        return action
+
+    # -- what is possible --------------------------------------------------------------------------------------
+
+    def set_why_not(self, reason: str) -> None:
+        """Why nothing can be changed, in a sentence; empty when it can."""
+        self._why_not = reason
+        self._browser.model.may_rename = not reason
+        self.update_enabled()
+
+    @Slot()
+    def update_enabled(self) -> None:
+        count = len([e for e in self._browser.view.selected() if e.is_addressable])
+        for action, tip in self._tips.items():
+            reason = self._reason(action, count)
+            action.setEnabled(not reason)
+            action.setToolTip(f"{tip}\n{reason}" if reason else tip)
+
+    def _reason(self, action: QAction, selected: int) -> str:
+        if self._why_not and action in self._writing:
+            return self._why_not
+        if action in self._on_selection and not selected:
+            return self.tr("Nothing is selected.")
+        if action in {self.rename, self.open} and selected > 1:
+            return self.tr("Select one only.")
+        if action is self.paste and not _clipboard_has_files():
+            return self.tr("No files were copied.")
+        return ""
+
+    @Slot(QPoint)
+    def _on_menu(self, point: QPoint) -> None:
+        menu = QMenu(self._window)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setToolTipsVisible(True)
+        groups = (
+            (self.open,),
+            (self.copy, self.paste, self.copy_to),
+            (self.new_folder, self.import_files, self.import_folder),
+            (self.rename, self.delete),
+        )
+        for group in groups:
+            menu.addActions(group)
+            menu.addSeparator()
+        menu.popup(self._browser.view.viewport().mapToGlobal(point))
+
+    # -- the verbs ---------------------------------------------------------------------------------------------
+
+    def _on_open(self) -> None:
+        self._browser.view.activated.emit(self._browser.view.currentIndex())
+
+    @Slot()
+    def ask_new_folder(self) -> None:
+        folder = self._browser.folder
+        title = self.tr("New folder in {folder}").format(folder=names.shown(folder))
+        dialog = questions.NameDialog(self._window, title, self.tr("New Folder"), self._browser.model.names)
+        dialog.accepted.connect(lambda: self._make_folder(folder, dialog.name))
+        dialog.open()
+
+    def _make_folder(self, folder: str, name: str) -> None:
+        making = self._desk.session.make_folder(names.join(folder, name))
+        self._desk.ask(making, lambda _none: self._browser.reload(select=frozenset({name})))
+
+    @Slot(object, str)
+    def _on_rename(self, entry: Entry, name: str) -> None:
+        words = questions.name_problem_words(self._window, name, self._browser.model.names)
+        if words:
+            old, new = names.shown(entry.name), names.shown(name)
+            what = self.tr("“{old}” was not renamed to “{new}”.").format(old=old, new=new)
+            self.problem.emit(Explanation(what=what, cause=words))
+            return
+        path = self._browser.path_of(entry)
+        renaming = self._desk.session.rename(path, names.join(self._browser.folder, name))
+        self._desk.ask(renaming, lambda _none: self._browser.reload(select=frozenset({name})))
+
+    @Slot(list, str)
+    def _on_moved(self, entries: list[Entry], folder_name: str) -> None:
+        """Rows dropped on a folder row of the same table."""
+        folder = names.join(self._browser.folder, folder_name)
+        waiting = [e for e in entries if e.is_addressable and e.name != folder_name]
+        for number, entry in enumerate(waiting):
+            moving = self._desk.session.rename(self._browser.path_of(entry), names.join(folder, entry.name))
+            is_last = number == len(waiting) - 1
+            self._desk.ask(moving, (lambda _none: self._browser.reload()) if is_last else None)
+
+    @Slot()
+    def ask_delete(self) -> None:
+        entries = [e for e in self._browser.view.selected() if e.is_addressable]
+        paths = [self._browser.path_of(e) for e in entries]
+        if paths:
+            questions.ask_delete(self._window, [e.name for e in entries], lambda: self._delete(paths))
+
+    def _delete(self, paths: list[str]) -> None:
+        self._desk.ask(self._desk.session.delete(paths), lambda _none: self._browser.reload())
+
+
+def _clipboard_has_files() -> bool:
+    data = QGuiApplication.clipboard().mimeData()
+    return data is not None and data.hasUrls()

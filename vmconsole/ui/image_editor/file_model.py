@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of one folder as a table that owns its order and its filter. GUI thread.
+
+No proxy model: sorting a Python model through one costs a call for each comparison. Here the order is a list, sorted by a
+key; text is made once for a row, when it is first painted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QDateTime,
+    QLocale,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QIcon
+
+from vmconsole.images.messages import Entry, EntryKind
+from vmconsole.inventory import units
+from vmconsole.ui.image_editor import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+AnyIndex = QModelIndex | QPersistentModelIndex
+NAME, SIZE, MODIFIED, MODE, OWNER, GROUP = range(6)
+_LETTERS = {
+    EntryKind.FILE: "-",
+    EntryKind.FOLDER: "d",
+    EntryKind.LINK: "l",
+    EntryKind.BLOCK_DEVICE: "b",
+    EntryKind.CHARACTER_DEVICE: "c",
+    EntryKind.PIPE: "p",
+    EntryKind.SOCKET: "s",
+    EntryKind.UNKNOWN: "?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what it shows and what it is sorted by."""
+
+    title: str
+    text: Callable[[Entry], str]
+    key: Callable[[Entry], Any]
+    right: bool = False
+
+
+def name_text(entry: Entry) -> str:
+    """The name as shown, with where a link points."""
+    text = names.shown(entry.name)
+    return f"{text} → {names.shown(entry.link_target)}" if entry.kind is EntryKind.LINK else text
+
+
+def size_text(entry: Entry) -> str:
+    return units.binary(entry.size_bytes, decimal_point=QLocale().decimalPoint()) if _has_size(entry) else ""
+
+
+def time_text(seconds: float | None) -> str:
+    """A time of the guest's in the user's own zone and format; empty while unknown or beyond what can be shown."""
+    if seconds is None or not -6e10 < seconds < 2.5e11:
+        return ""
+    return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(seconds)), QLocale.FormatType.ShortFormat)
+
+
+def entry_mode_text(entry: Entry) -> str:
+    return names.mode_text(entry.mode, _LETTERS[entry.kind])
+
+
+def _has_size(entry: Entry) -> bool:
+    return entry.kind is EntryKind.FILE
+
+
+class FileModel(QAbstractTableModel):
+    """``rename_wanted`` carries the entry and the new name that the user typed into the row."""
+
+    rename_wanted = Signal(object, str)
+    shown_changed = Signal()
+    """Rows were added or taken away."""
+
+    def __init__(self, icons: Mapping[EntryKind, QIcon], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        self._entries: dict[str, Entry] = {}
+        self._order: list[str] = []
+        self._texts: dict[str, tuple[str, ...]] = {}
+        self._matches: Callable[[str], bool] = names.matcher("")
+        self._sort = (NAME, Qt.SortOrder.AscendingOrder)
+        self.may_rename = False
+        self.columns = (
+            Column(self.tr("Name"), name_text, lambda e: e.name.casefold()),
+            Column(self.tr("Size"), size_text, lambda e: e.size_bytes or 0, right=True),
+            Column(self.tr("Modified"), lambda e: time_text(e.modified_at), lambda e: e.modified_at or 0.0),
+            Column(self.tr("Mode"), entry_mode_text, lambda e: e.mode or 0),
+            Column(self.tr("Owner"), lambda e: names.shown(e.owner), lambda e: e.owner),
+            Column(self.tr("Group"), lambda e: names.shown(e.group), lambda e: e.group),
+        )
+
+    # -- what is shown -----------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names of the folder, also those that the filter hides."""
+        return frozenset(self._entries)
+
+    @property
+    def total(self) -> int:
+        return len(self._entries)
+
+    def entry(self, index: AnyIndex) -> Entry | None:
+        row = index.row()
+        return self._entries[self._order[row]] if index.isValid() and 0 <= row < len(self._order) else None
+
+    def entries(self) -> list[Entry]:
+        """The rows in their order."""
+        return [self._entries[name] for name in self._order]
+
+    def row_of(self, name: str) -> int | None:
+        try:
+            return self._order.index(name)
+        except ValueError:
+            return None
+
+    def set_entries(self, entries: Iterable[Entry]) -> None:
+        """Another folder, or the same one read again."""
+        self.beginResetModel()
+        self._entries = {entry.name: entry for entry in entries}
+        self._texts.clear()
+        self._order = self._wanted_order()
+        self.endResetModel()
+        self.shown_changed.emit()
+
+    def set_filter(self, words: str) -> None:
+        self.beginResetModel()
+        self._matches = names.matcher(words)
+        self._order = self._wanted_order()
+        self.endResetModel()
+        self.shown_changed.emit()
+
+    def _wanted_order(self) -> list[str]:
+        column, direction = self._sort
+        key, down = self.columns[column].key, direction == Qt.SortOrder.DescendingOrder
+        found = sorted((e for e in self._entries.values() if self._matches(e.name)), key=lambda e: e.name.casefold())
+        found.sort(key=key, reverse=down)
+        found.sort(key=lambda e: e.kind is not EntryKind.FOLDER)
+        return [e.name for e in found]
+
+    def _text(self, entry: Entry, column: int) -> str:
+        texts = self._texts.get(entry.name)
+        if texts is None:
+            texts = self._texts[entry.name] = tuple(c.text(entry) for c in self.columns)
+        return texts[column]
+
+    def _tip(self, entry: Entry) -> str:
+        lines = [name_text(entry), entry_mode_text(entry)]
+        if _has_size(entry) and entry.size_bytes is not None:
+            lines.append(self.tr("{count} bytes").format(count=QLocale().toString(entry.size_bytes)))
+        if not entry.is_addressable:
+            lines.append(
+                self.tr("The name is not UTF-8: it can be copied out with its folder, but not opened or renamed.")
+            )
+        return _as_plain_tip("\n".join(line for line in lines if line))
+
+    # -- Qt's own names ----------------------------------------------------------------------------------------
+
+    def rowCount(self, parent: AnyIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature; an invalid index is a constant
+        return 0 if parent.isValid() else len(self._order)
+
+    def columnCount(self, parent: AnyIndex = QModelIndex()) -> int:  # noqa: B008 - as above
+        return 0 if parent.isValid() else len(self.columns)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self.columns):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.columns[section].title
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return self._alignment(section)
+        return None
+
+    def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        entry = self.entry(index)
+        if entry is None:
+            return None
+        column = index.column()
+        match role:
+            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
+                return self._text(entry, column)
+            case Qt.ItemDataRole.EditRole:
+                return entry.name
+            case Qt.ItemDataRole.DecorationRole if column == NAME:
+                return self._icons.get(entry.kind, self._icons[EntryKind.FILE])
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return self._alignment(column)
+            case Qt.ItemDataRole.ToolTipRole:
+                return self._tip(entry)
+        return None
+
+    def setData(self, index: AnyIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        entry = self.entry(index)
+        if entry is not None and role == Qt.ItemDataRole.EditRole and value != entry.name:
+            self.rename_wanted.emit(entry, str(value))
+        return False  # the row changes when the image says so
+
+    def flags(self, index: AnyIndex) -> Qt.ItemFlag:
+        entry = self.entry(index)
+        if entry is None:
+            return Qt.ItemFlag.NoItemFlags
+        flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
+        if entry.is_addressable:
+            flags |= Qt.ItemFlag.ItemIsDragEnabled
+            if self.may_rename and index.column() == NAME:
+                flags |= Qt.ItemFlag.ItemIsEditable
+        return flags
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        if not 0 <= column < len(self.columns):
+            return
+        self.layoutAboutToBeChanged.emit()
+        kept = self.persistentIndexList()
+        named = [(self._order[i.row()], i.column()) for i in kept]
+        self._sort = (column, order)
+        self._order = self._wanted_order()
+        row_of = {name: row for row, name in enumerate(self._order)}
+        self.changePersistentIndexList(kept, [self.index(row_of[name], col) for name, col in named])
+        self.layoutChanged.emit()
+
+    def _alignment(self, column: int) -> int:
+        side = Qt.AlignmentFlag.AlignRight if self.columns[column].right else Qt.AlignmentFlag.AlignLeft
+        return int(side | Qt.AlignmentFlag.AlignVCenter)
+
+
+def _as_plain_tip(text: str) -> str:
+    """A tooltip that Qt cannot take for rich text, whatever a file is called."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"<p style='white-space:pre-wrap'>{escaped}</p>"

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of files: selection, keys, and drag and drop as signals. It asks for nothing itself. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QPoint, QRect, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QDrag,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+)
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLineEdit,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeView,
+    QWidget,
+)
+
+from vmconsole.images.messages import Entry, EntryKind
+from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.file_model import MODE, NAME, FileModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.ui.image_editor.file_model import AnyIndex
+
+_WIDTHS_IN_CHARACTERS = (34, 10, 21, 12, 10, 10)
+
+
+class FileView(QTreeView):
+    """Shows a ``FileModel``. Drops and drags are told by signals; ``make_drag_data`` gives what a drag carries."""
+
+    files_dropped = Signal(list, str)
+    """The ``QUrl``s dropped from outside, and the name of the folder row they fell on (empty: the shown folder)."""
+    moved_inside = Signal(list, str)
+    """Entries of this very table that were dropped on a folder row of it."""
+    drag_ended = Signal(object)
+    """The ``Qt.DropAction`` the target chose; IgnoreAction if the drag came to nothing."""
+    current_entry_changed = Signal(object)
+
+    def __init__(self, model: FileModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._files = model
+        self.make_drag_data: Callable[[list[Entry]], QMimeData | None] | None = None
+        self.accepts_drops = False
+        self._target: str | None = None
+        self.setModel(model)
+        self.setItemDelegateForColumn(NAME, _NameDelegate(self))
+        self._set_up_looks()
+        self._set_up_behaviour()
+
+    def _set_up_looks(self) -> None:
+        self.setAccessibleName(self.tr("Files"))
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setAllColumnsShowFocus(True)
+        self.setAlternatingRowColors(True)
+        self.setSortingEnabled(True)
+        self.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        header = self.header()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setStretchLastSection(True)
+        character = self.fontMetrics().averageCharWidth()
+        for column, width in enumerate(_WIDTHS_IN_CHARACTERS):
+            header.resizeSection(column, width * character + 12)
+        header.resizeSection(MODE, self.fontMetrics().horizontalAdvance("drwxrwxrwx") + 16)
+
+    def _set_up_behaviour(self) -> None:
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
+        self.setDefaultDropAction(Qt.DropAction.CopyAction)
+        self.setDropIndicatorShown(False)
+        self.setAutoScroll(True)
+        self.selectionModel().currentChanged.connect(self._on_current_changed)
+
+    # -- selection ---------------------------------------------------------------------------------------------
+
+    def selected(self) -> list[Entry]:
+        """The selected entries, in the order of the rows."""
+        rows = sorted(self.selectionModel().selectedRows(NAME), key=lambda i: i.row())
+        return [entry for entry in map(self._files.entry, rows) if entry is not None]
+
+    def select_names(self, wanted: set[str], *, current: str = "") -> None:
+        """Select rows by name; those that are not there are left out."""
+        selection = self.selectionModel()
+        selection.clearSelection()
+        flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
+        for row, entry in enumerate(self._files.entries()):
+            if entry.name in wanted:
+                selection.select(self._files.index(row, NAME), flags)
+        row_of_current = self._files.row_of(current)
+        if row_of_current is not None:
+            index = self._files.index(row_of_current, NAME)
+            selection.setCurrentIndex(index, selection.SelectionFlag.NoUpdate)
+            self.scrollTo(index)
+
+    def edit_name(self) -> None:
+        """Begin to rename the current row."""
+        index = self.currentIndex().siblingAtColumn(NAME)
+        if index.isValid() and self._files.flags(index) & Qt.ItemFlag.ItemIsEditable:
+            self.edit(index)
+
+    @Slot(QModelIndex, QModelIndex)
+    def _on_current_changed(self, current: AnyIndex, _previous: AnyIndex) -> None:
+        self.current_entry_changed.emit(self._files.entry(current))
+
+    # -- dragging out ------------------------------------------------------------------------------------------
+
+    def startDrag(self, _supported: Qt.DropAction) -> None:
+        entries = [e for e in self.selected() if e.is_addressable]
+        data = self.make_drag_data(entries) if self.make_drag_data is not None and entries else None
+        if data is None:
+            return
+        drag = QDrag(self)
+        drag.setMimeData(data)
+        drag.setPixmap(
+            self._files.data(self.currentIndex().siblingAtColumn(NAME), Qt.ItemDataRole.DecorationRole).pixmap(24)
+        )
+        action = drag.exec(Qt.DropAction.CopyAction | Qt.DropAction.MoveAction, Qt.DropAction.CopyAction)
+        self.drag_ended.emit(action)
+
+    # -- dropping in -------------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        self._judge(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        QAbstractItemView.dragMoveEvent(self, event)  # scrolls near the edges; its verdict is replaced by ours
+        self._judge(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._show_target(None)
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.stopAutoScroll()
+        folder = self._folder_at(event.position().toPoint())
+        if not self._judge(event):
+            return
+        self._show_target(None)
+        if event.source() is self:
+            self.moved_inside.emit(self.selected(), folder)
+        else:
+            self.files_dropped.emit(event.mimeData().urls(), folder)
+
+    def _judge(self, event: QDropEvent) -> bool:
+        """Accept what can be taken where the mouse is, and show where it would land."""
+        folder = self._folder_at(event.position().toPoint())
+        is_own = event.source() is self
+        wanted = self.accepts_drops and (is_own or event.mimeData().hasUrls())
+        if not wanted or (is_own and (not folder or folder in {e.name for e in self.selected()})):
+            self._show_target(None)
+            event.ignore()
+            return False
+        self._show_target(folder)
+        event.setDropAction(Qt.DropAction.MoveAction if is_own else Qt.DropAction.CopyAction)
+        event.accept()
+        return True
+
+    def _folder_at(self, point: QPoint) -> str:
+        entry = self._files.entry(self.indexAt(point))
+        return entry.name if entry is not None and entry.kind is EntryKind.FOLDER and entry.is_addressable else ""
+
+    def _show_target(self, target: str | None) -> None:
+        if target != self._target:
+            self._target = target
+            self.viewport().update()
+
+    def _target_area(self) -> QRect:
+        row = self._files.row_of(self._target) if self._target else None
+        if row is None:
+            return self.viewport().rect().adjusted(1, 1, -2, -2)
+        area = self.visualRect(self._files.index(row, NAME))
+        return QRect(1, area.top(), self.viewport().width() - 3, area.height() - 1)
+
+    # -- Qt's own names ----------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._target is not None:
+            painter = QPainter(self.viewport())
+            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), 2))
+            painter.drawRoundedRect(self._target_area(), 3, 3)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        is_enter = event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}
+        if is_enter and self.state() != QAbstractItemView.State.EditingState and self.currentIndex().isValid():
+            self.activated.emit(self.currentIndex())  # on some styles Enter would only begin to edit
+            event.accept()
+            return
+        super().keyPressEvent(event)
+
+
+class _NameDelegate(QStyledItemDelegate):
+    """Renaming in place: the name without its ending is selected, and a name that cannot be is not taken."""
+
+    def createEditor(
+        self, parent: QWidget, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex
+    ) -> QWidget:
+        line = QLineEdit(parent)
+        line.setAccessibleName(self.tr("New name"))
+        line.setFrame(True)
+        return line
+
+    def setEditorData(self, editor: QWidget, index: QModelIndex | QPersistentModelIndex) -> None:
+        assert isinstance(editor, QLineEdit)
+        name = index.data(Qt.ItemDataRole.EditRole)
+        editor.setText(name)
+        editor.setSelection(0, names.stem_length(name))

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the window shows while an image is opened, and when it cannot be: steps, time, Cancel, Try Again. GUI thread."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from vmconsole.inventory import units
+from vmconsole.ui.image_editor.look import plain_label
+from vmconsole.ui.image_editor.problem import problem_box
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.inventory.errors import Explanation
+
+
+class OpeningPage(QWidget):
+    """Three faces: under way, failed, and done with (after Apply). Signals tell what the user wants next."""
+
+    cancel_wanted = Signal()
+    open_wanted = Signal()
+    close_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(parent)
+        self._clock = clock
+        self._began = 0.0
+        self._problem: Explanation | None = None
+        self.headline = plain_label("", self, name=self.tr("What is happening"))
+        self.steps = plain_label("", self, name=self.tr("Steps so far"))
+        self.elapsed = plain_label("", self, name=self.tr("Time so far"))
+        self.bar = QProgressBar(self, minimum=0, maximum=0, textVisible=False)
+        self.bar.setAccessibleName(self.tr("Under way"))
+        self.cancel = self._button(self.tr("Cancel"), self.cancel_wanted)
+        self.details = self._button(self.tr("Details…"), None)
+        self.details.clicked.connect(self._on_details)
+        self.again = self._button(self.tr("Try Again"), self.open_wanted)
+        self.close_button = self._button(self.tr("Close Window"), self.close_wanted)
+        self._lay_out()
+        self._tick = QTimer(self, interval=500)
+        self._tick.timeout.connect(self._on_tick)
+
+    def _button(self, text: str, signal: Signal | None) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setAccessibleName(text)
+        if signal is not None:
+            button.clicked.connect(signal)
+        return button
+
+    def _lay_out(self) -> None:
+        font = self.headline.font()
+        font.setPointSizeF(font.pointSizeF() * 1.4)
+        self.headline.setFont(font)
+        middle = QVBoxLayout()
+        middle.setSpacing(10)
+        for label in (self.headline, self.steps, self.elapsed):
+            label.setWordWrap(True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        for widget in (self.headline, self.bar, self.steps, self.elapsed):
+            middle.addWidget(widget)
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        for button in (self.details, self.again, self.close_button, self.cancel):
+            buttons.addWidget(button)
+        middle.addLayout(buttons)
+        column = QWidget(self)
+        column.setLayout(middle)
+        column.setMaximumWidth(self.fontMetrics().averageCharWidth() * 90)
+        column.setMinimumWidth(self.fontMetrics().averageCharWidth() * 50)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(column, 4)
+        row.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.addStretch(2)
+        outer.addLayout(row)
+        outer.addStretch(3)
+
+    # -- the three faces ---------------------------------------------------------------------------------------
+
+    def begin(self, headline: str) -> None:
+        """Under way: a bar that moves, the steps as they come, the time, Cancel."""
+        self._began = self._clock()
+        self._problem = None
+        self.headline.setText(headline)
+        self.steps.clear()
+        self._show_only(self.bar, self.steps, self.elapsed, self.cancel)
+        self._on_tick()
+        self._tick.start()
+        self.cancel.setFocus()
+
+    def add_step(self, words: str) -> None:
+        """The session names the step it is at; the ones before stay to be read, ticked off."""
+        done = [line.removeprefix("▸ ").removeprefix("✓ ") for line in self.steps.text().splitlines()]
+        if words and words not in done[-1:]:
+            self.steps.setText("\n".join([*(f"✓ {line}" for line in done), f"▸ {words}"]))
+
+    def show_problem(self, headline: str, problem: Explanation) -> None:
+        """It did not work: why, and Try Again."""
+        self._tick.stop()
+        self._problem = problem
+        self.headline.setText(headline)
+        self.steps.setText("\n\n".join(p for p in (problem.what, problem.cause, problem.advice) if p))
+        self.again.setText(self.tr("Try Again"))
+        shown = [self.steps, self.again, self.close_button]
+        self._show_only(*shown, *([self.details] if problem.said or problem.where else []))
+        self.again.setFocus()
+
+    def show_end(self, headline: str, words: str) -> None:
+        """The image is let go of: it can be opened again, or the window closed."""
+        self._tick.stop()
+        self.headline.setText(headline)
+        self.steps.setText(words)
+        self.again.setText(self.tr("Open Again"))
+        self._show_only(self.steps, self.again, self.close_button)
+        self.close_button.setFocus()
+
+    def _show_only(self, *shown: QWidget) -> None:
+        for widget in (self.bar, self.steps, self.elapsed, self.cancel, self.details, self.again, self.close_button):
+            widget.setVisible(widget in shown)
+
+    @Slot()
+    def _on_tick(self) -> None:
+        self.elapsed.setText(units.age(self._clock() - self._began))
+
+    @Slot()
+    def _on_details(self) -> None:
+        if self._problem is not None:
+            problem_box(self, self._problem).open()

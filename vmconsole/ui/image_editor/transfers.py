@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files between the image and the desktop: dropped, pasted, imported, dragged, copied, exported. GUI thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QMimeData, QObject, Qt, QUrl, Signal, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from vmconsole.images.messages import Conflict, Entry, Folder, Transferred
+from vmconsole.inventory.errors import Explanation
+from vmconsole.ui.image_editor import names, questions
+from vmconsole.ui.image_editor.fetch import Fetch, PromisedFiles
+from vmconsole.ui.image_editor.staging import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmconsole.ui.image_editor.browser import Browser
+    from vmconsole.ui.image_editor.desk import ImageDesk
+
+PATIENCE_S = 4.5
+"""Qt programs wait 5 s for the data of a drop (QXcbClipboard's clipboard_timeout); others wait about as long or longer."""
+
+
+class Transfers(QObject):
+    """``note`` is a headline and text to show: what was left out, or what to do next."""
+
+    note = Signal(str, str)
+    problem = Signal(object)
+
+    def __init__(self, desk: ImageDesk, browser: Browser, staging: Staging, window: QWidget) -> None:
+        super().__init__(window)
+        self._desk = desk
+        self._browser = browser
+        self._staging = staging
+        self._window = window
+        self._may_write = False
+        self._last: Fetch | None = None
+        self._drag: Fetch | None = None
+        browser.view.make_drag_data = self._promise
+        browser.view.files_dropped.connect(self._on_dropped)
+        browser.view.drag_ended.connect(self._on_drag_ended)
+
+    def set_may_write(self, *, on: bool) -> None:
+        self._may_write = on
+        self._browser.view.accepts_drops = on
+
+    def forget_fetched(self) -> None:
+        """The image's content changed: what was fetched before is not handed out again."""
+        self._last = None
+
+    # -- into the image ----------------------------------------------------------------------------------------
+
+    @Slot(list, str)
+    def _on_dropped(self, urls: list[QUrl], folder_name: str) -> None:
+        shown = self._browser.folder
+        self.bring_in(urls, names.join(shown, folder_name) if folder_name else shown)
+
+    @Slot()
+    def paste(self) -> None:
+        """Put the files on the clipboard into the shown folder."""
+        data = QGuiApplication.clipboard().mimeData()
+        if self._may_write and data is not None and data.hasUrls():
+            self.bring_in(data.urls(), self._browser.folder)
+
+    def bring_in(self, urls: Sequence[QUrl], folder: str) -> None:
+        """Import what URLs of the desktop name; asks once if names are taken."""
+        paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
+        foreign = [url.toDisplayString() for url in urls if not url.isLocalFile()]
+        if foreign:
+            self.problem.emit(self._only_local(foreign))
+        if not paths:
+            return
+        if folder == self._browser.folder:
+            self._resolve(paths, folder, self._browser.model.names)
+        else:
+            listing = self._desk.session.list_folder(folder)
+            self._desk.ask(listing, lambda found: self._resolve(paths, folder, _names_of(found)))
+
+    def _only_local(self, foreign: list[str]) -> Explanation:
+        return Explanation(
+            what=self.tr("Only files of this machine can be dropped here."),
+            cause=self.tr("{address} is on another one.").format(address=names.shown(foreign[0])),
+            advice=self.tr("Copy it to a local folder first, and drop it from there."),
+        )
+
+    def _resolve(self, paths: list[Path], folder: str, there: frozenset[str]) -> None:
+        taken = [path.name for path in paths if path.name in there]
+        if taken:
+            questions.ask_conflict(self._window, folder, taken, lambda choice: self._import(paths, folder, choice))
+        else:
+            self._import(paths, folder, Conflict.REFUSE)
+
+    def _import(self, paths: list[Path], folder: str, conflict: Conflict) -> None:
+        bringing = self._desk.session.import_paths(paths, folder, conflict=conflict)
+        self._desk.ask(bringing, lambda result: self._on_imported(result, folder), cancelled=self._browser.reload)
+
+    def _on_imported(self, result: Transferred, folder: str) -> None:
+        self._tell_skipped(result)
+        if folder == self._browser.folder:
+            self._browser.reload(select=frozenset(names.base_of(path) for path in result.paths))
+
+    @Slot()
+    def choose_import(self) -> None:
+        """Pick files to bring into the shown folder."""
+        dialog = self._file_dialog(self.tr("Import into {folder}"), QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(self._on_chosen_import)
+        dialog.open()
+
+    @Slot()
+    def choose_import_folder(self) -> None:
+        dialog = self._file_dialog(self.tr("Import a folder into {folder}"), QFileDialog.FileMode.Directory)
+        dialog.filesSelected.connect(self._on_chosen_import)
+        dialog.open()
+
+    @Slot(list)
+    def _on_chosen_import(self, chosen: list[str]) -> None:
+        self.bring_in([QUrl.fromLocalFile(path) for path in chosen], self._browser.folder)
+
+    # -- out of the image --------------------------------------------------------------------------------------
+
+    @Slot()
+    def choose_export(self) -> None:
+        """Pick a local folder and copy the selection there."""
+        paths = self._browser.selected_paths()
+        if not paths:
+            return
+        dialog = self._file_dialog(self.tr("Copy to"), QFileDialog.FileMode.Directory)
+        dialog.filesSelected.connect(lambda chosen: self.export(paths, Path(chosen[0])))
+        dialog.open()
+
+    def export(self, guest_paths: Sequence[str], folder: Path) -> None:
+        def done(result: Transferred) -> None:
+            self._tell_skipped(result)
+            count = self.tr("1 file was copied.") if result.files == 1 else self.tr("{n} files were copied.")
+            if not result.skipped:
+                self.note.emit(count.format(n=result.files), str(folder))
+
+        self._desk.ask(self._desk.session.export_paths(guest_paths, folder), done)
+
+    @Slot()
+    def copy(self) -> None:
+        """Promise the selection to whoever pastes; fetching begins now."""
+        data = self._promise(self._browser.view.selected())
+        if data is not None:
+            QGuiApplication.clipboard().setMimeData(data)
+
+    def _promise(self, entries: Sequence[Entry]) -> QMimeData | None:
+        """What a drag or the clipboard carries. What was fetched last is used again if nothing changed since."""
+        paths = tuple(self._browser.path_of(e) for e in entries if e.is_addressable)
+        if not paths:
+            return None
+        last = self._last
+        if last is None or last.guest_paths != paths or not (last.is_reusable or not last.is_over):
+            try:
+                folder = self._staging.new_folder()
+            except OSError as error:
+                self.problem.emit(_no_room(self, error))
+                return None
+            last = self._last = Fetch(self._desk, paths, folder)
+            last.ended.connect(self._on_fetched)
+        self._drag = last
+        return PromisedFiles(last)
+
+    @Slot()
+    def _on_fetched(self) -> None:
+        fetch = self.sender()
+        if not isinstance(fetch, Fetch):
+            return
+        if fetch.problem is not None:
+            self.problem.emit(fetch.problem)
+        elif fetch.result is not None:
+            self._tell_skipped(fetch.result)
+            if fetch.seconds_since_asked > PATIENCE_S:
+                self._tell_late()
+
+    def _tell_late(self) -> None:
+        self.note.emit(
+            self.tr("The files are ready now, but the other program may have stopped waiting for them."),
+            self.tr("If they did not arrive, drag or paste them once more: it goes at once now."),
+        )
+
+    @Slot(object)
+    def _on_drag_ended(self, action: Qt.DropAction) -> None:
+        """A drag that came to nothing: stop what was being fetched for it."""
+        fetch, self._drag = self._drag, None
+        if fetch is not None and action == Qt.DropAction.IgnoreAction and not fetch.is_over and not fetch.was_asked:
+            self._desk.session.cancel()
+
+    # -- words -------------------------------------------------------------------------------------------------
+
+    def _tell_skipped(self, result: Transferred) -> None:
+        if result.skipped:
+            count = len(result.skipped)
+            title = (
+                self.tr("1 thing was left out.") if count == 1 else self.tr("{n} things were left out.").format(n=count)
+            )
+            self.note.emit(title, questions.listed(result.skipped, self.tr("and {n} more")))
+
+    def _file_dialog(self, title: str, mode: QFileDialog.FileMode) -> QFileDialog:
+        shown = names.shown(self._browser.folder)
+        dialog = QFileDialog(self._window, title.format(folder=shown))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(mode)
+        if mode is QFileDialog.FileMode.Directory:
+            dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        return dialog
+
+
+def _names_of(folder: Folder) -> frozenset[str]:
+    return frozenset(entry.name for entry in folder.entries)
+
+
+def _no_room(speaker: QObject, error: OSError) -> Explanation:
+    return Explanation(
+        what=speaker.tr("No private folder could be made for the files on this machine."),
+        cause=speaker.tr("The disk is full or cannot be written."),
+        advice=speaker.tr("Make room, and try again."),
+        where=str(error.filename or ""),
+        said=str(error.strerror or error),
+    )

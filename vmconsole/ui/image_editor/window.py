@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image editor's window: lays out the parts, wires them, and follows the session's state. GUI thread.
+
+What it does to files is in ``file_actions`` and ``transfers``; the life of the draft is in ``draft_actions``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QToolBar, QVBoxLayout, QWidget
+
+from vmconsole.images.messages import Entry, ImageMode, ImageOverview, ImageSource, SessionState, StateChanged
+from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.browser import Browser
+from vmconsole.ui.image_editor.desk import ImageDesk
+from vmconsole.ui.image_editor.draft_actions import DraftActions
+from vmconsole.ui.image_editor.draft_panel import DraftPanel
+from vmconsole.ui.image_editor.file_actions import FileActions
+from vmconsole.ui.image_editor.look import Tone
+from vmconsole.ui.image_editor.opening_page import OpeningPage
+from vmconsole.ui.image_editor.places import PlacesPanel
+from vmconsole.ui.image_editor.problem import ProblemStrip
+from vmconsole.ui.image_editor.progress_strip import ProgressStrip
+from vmconsole.ui.image_editor.staging import Staging
+from vmconsole.ui.image_editor.strip import Strip
+from vmconsole.ui.image_editor.transfers import Transfers
+from vmconsole.ui.image_editor.viewer import FileViewer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.images.messages import SessionEvent
+    from vmconsole.images.session import ImageSession
+    from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.context import Context
+
+GEOMETRY_KEY = "image-editor-geometry"
+SPLIT_KEY = "image-editor-split"
+
+
+class ImageEditorWindow(QMainWindow):
+    """One open image. ``closed`` when it is over; the window deletes itself then."""
+
+    closed = Signal()
+
+    def __init__(
+        self,
+        context: Context,
+        source: ImageSource,
+        make_session: Callable[[Callable[[SessionEvent], None]], ImageSession],
+    ) -> None:
+        super().__init__(None, Qt.WindowType.Window)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._context = context
+        self.source = source
+        self.overview: ImageOverview | None = None
+        self.desk = ImageDesk(make_session, context.bridge)
+        self.desk.setParent(self)
+        self._staging = Staging(context.profile.cache_dir / "dragged-out")
+        self._make_parts()
+        self.transfers = Transfers(self.desk, self.browser, self._staging, self)
+        self.actions_on_files = FileActions(self.desk, self.browser, self.transfers, self)
+        self.draft_actions = DraftActions(self.desk, self.viewer, self)
+        self._lay_out()
+        self._wire()
+        self.setWindowTitle(window_title(self, source))
+        self._restore_geometry()
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _make_parts(self) -> None:
+        self.banner = Strip(self.tr("What is safe"), parent=self)
+        self.problem = ProblemStrip(self)
+        self.note = Strip(self.tr("Note"), parent=self)
+        self.note.add_button(self.tr("Close"), self.note.hide, tip=self.tr("Put this message away"))
+        self.note.hide()
+        self.progress = ProgressStrip(self)
+        self.opening = OpeningPage(self)
+        self.places = PlacesPanel(self)
+        self.browser = Browser(self.desk, self)
+        self.viewer = FileViewer(self.desk, self)
+        self.draft = DraftPanel(self)
+
+    def _lay_out(self) -> None:
+        self._across = QSplitter(Qt.Orientation.Horizontal, self)
+        for part, weight in ((self.places, 2), (self.browser, 5), (self.viewer, 4)):
+            self._across.addWidget(part)
+            self._across.setStretchFactor(self._across.count() - 1, weight)
+        self._across.setSizes([250, 560, 440])
+        self._across.setChildrenCollapsible(False)
+        self._down = QSplitter(Qt.Orientation.Vertical, self)
+        self._down.addWidget(self._across)
+        self._down.addWidget(self.draft)
+        self._down.setStretchFactor(0, 1)
+        self._down.setSizes([520, 110])
+        main = QWidget(self)
+        inner = QVBoxLayout(main)
+        inner.setContentsMargins(8, 6, 8, 6)
+        inner.addWidget(self._down)
+        self.pages = QStackedWidget(self)
+        self.pages.addWidget(self.opening)
+        self.pages.addWidget(main)
+        self._main_page = main
+        whole = QWidget(self)
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for part in (self.banner, self.problem, self.note):
+            column.addWidget(part)
+        column.addWidget(self.pages, 1)
+        column.addWidget(self.progress)
+        self.setCentralWidget(whole)
+        self.addToolBar(self._make_toolbar())
+
+    def _make_toolbar(self) -> QToolBar:
+        bar = QToolBar(self.tr("Files"), self)
+        bar.setObjectName("files")
+        bar.setMovable(False)
+        bar.setIconSize(QSize(18, 18))
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        verbs = self.actions_on_files
+        for action in (verbs.import_files, verbs.copy_to, verbs.new_folder, verbs.delete):
+            bar.addAction(action)
+        bar.toggleViewAction().setEnabled(False)
+        self.toolbar = bar
+        return bar
+
+    def _wire(self) -> None:
+        self.desk.state_changed.connect(self._on_state)
+        self.desk.failed.connect(self.problem.show_problem)
+        self.desk.progressed.connect(self.progress.take)
+        self.desk.busy_changed.connect(self._on_busy)
+        self.desk.changes_changed.connect(self._on_changes)
+        for speaker in (self.transfers.problem, self.actions_on_files.problem):
+            speaker.connect(self.problem.show_problem)
+        for talker in (self.transfers.note, self.draft_actions.note):
+            talker.connect(self.note.say)
+        self.progress.cancel_wanted.connect(self.desk.session.cancel)
+        self.opening.cancel_wanted.connect(self.draft_actions.cancel_opening)
+        self.opening.open_wanted.connect(self.open)
+        self.opening.close_wanted.connect(self.close)
+        self.places.folder_wanted.connect(self.browser.open_folder)
+        self.places.filesystem_wanted.connect(self._on_filesystem_wanted)
+        self.browser.entry_selected.connect(self._on_entry_selected)
+        self.browser.file_activated.connect(self._on_file_activated)
+        self.viewer.saved.connect(lambda _path: self.browser.reload())
+        self.draft.apply_wanted.connect(self.draft_actions.ask_apply)
+        self.draft.discard_wanted.connect(self.draft_actions.ask_discard)
+        self.draft.path_wanted.connect(self.browser.reveal)
+        self.draft_actions.began.connect(self._on_began)
+        self.draft_actions.opened.connect(self.show_overview)
+        self.draft_actions.failed_to_open.connect(self._on_failed_to_open)
+        self.draft_actions.applied.connect(self._on_applied)
+        self.draft_actions.apply_failed.connect(self._on_apply_failed)
+        self.draft_actions.close_wanted.connect(self.close)
+
+    # -- the session's life ------------------------------------------------------------------------------------
+
+    @Slot()
+    def open(self) -> None:
+        """Open the image, for the first time or again."""
+        self.draft_actions.open()
+
+    @Slot(str)
+    def _on_began(self, headline: str) -> None:
+        """Opening, discarding or applying: the whole window shows how far it is."""
+        self.problem.hide()
+        self.note.hide()
+        self.banner.hide()
+        self.toolbar.hide()
+        self.opening.begin(headline)
+        self.pages.setCurrentWidget(self.opening)
+
+    @Slot(object)
+    def show_overview(self, overview: ImageOverview) -> None:
+        self.overview = overview
+        is_draft = overview.mode is ImageMode.DRAFT
+        reason = "" if is_draft else self._look_only_words(overview)
+        self.transfers.set_may_write(on=is_draft)
+        self.transfers.forget_fetched()
+        self.actions_on_files.set_why_not(reason)
+        self.viewer.set_may_edit(on=is_draft)
+        self.draft.setVisible(is_draft)
+        self.places.show_overview(overview)
+        self._say_what_is_safe(overview)
+        self.toolbar.show()
+        self.pages.setCurrentWidget(self._main_page)
+        self.draft.show_changes(self.desk.session.changes())
+        self.browser.open_folder("/")
+        self.browser.view.setFocus()
+
+    def _look_only_words(self, overview: ImageOverview) -> str:
+        return (
+            overview.mode_reason.what
+            if overview.mode_reason is not None
+            else self.tr("This image is open to look only.")
+        )
+
+    def _say_what_is_safe(self, overview: ImageOverview) -> None:
+        slow = overview.speed_note
+        if overview.mode is ImageMode.DRAFT:
+            resumed = (
+                self.tr("Changes of an earlier time were found and are shown.") if overview.draft_was_resumed else ""
+            )
+            words = " ".join(p for p in (overview.unfinished_apply, resumed, slow) if p)
+            self.banner.say(
+                self.tr("Editing a draft: nothing is written to the disk until Apply."), words, tone=Tone.DRAFT
+            )
+            return
+        running = self.source.guest_is_running
+        headline = self.tr("Guest is running: look only.") if running else self.tr("Look only: nothing can be changed.")
+        reason = overview.mode_reason
+        told = [reason.what, reason.cause, reason.advice] if reason is not None else []
+        self.banner.say(headline, " ".join(p for p in (*told, slow) if p), tone=Tone.LOOK_ONLY)
+
+    @Slot(object)
+    def _on_state(self, event: StateChanged) -> None:
+        self.opening.add_step(event.words)
+        if event.state is SessionState.LOST:
+            self.transfers.set_may_write(on=False)
+            self._show_failure(self.tr("The image was lost from sight; the draft is kept."), event.problem)
+
+    def _show_failure(self, headline: str, problem: Explanation | None) -> None:
+        self.banner.hide()
+        self.toolbar.hide()
+        if problem is not None:
+            self.opening.show_problem(headline, problem)
+            self.pages.setCurrentWidget(self.opening)
+
+    @Slot(object)
+    def _on_failed_to_open(self, problem: Explanation) -> None:
+        name = names.shown(names.base_of(self.source.path))
+        self._show_failure(self.tr("{disk} could not be opened.").format(disk=name), problem)
+
+    @Slot(str)
+    def _on_applied(self, words: str) -> None:
+        self.opening.show_end(self.tr("The draft is on the disk."), words)
+        self.pages.setCurrentWidget(self.opening)
+
+    @Slot(object)
+    def _on_apply_failed(self, problem: Explanation) -> None:
+        if self.desk.session.state.is_open and self.overview is not None:
+            self.show_overview(self.overview)
+            self.problem.show_problem(problem)
+        else:
+            self._show_failure(self.tr("The draft was not applied; it is kept."), problem)
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    @Slot(bool)
+    def _on_busy(self, busy: bool) -> None:  # noqa: FBT001 - the signal's own argument
+        if busy and self.pages.currentWidget() is self._main_page:
+            self.progress.begin(self.tr("Working on the image…"))
+        else:
+            self.progress.end()
+
+    @Slot(tuple)
+    def _on_changes(self, changes: tuple) -> None:
+        self.draft.show_changes(changes)
+        self.transfers.forget_fetched()
+
+    @Slot(object)
+    def _on_filesystem_wanted(self, device: str | None) -> None:
+        self.desk.ask(self.desk.session.show_filesystem(device), self.show_overview)
+
+    @Slot(str, object)
+    def _on_entry_selected(self, path: str, entry: Entry | None) -> None:
+        if entry is None:
+            self.viewer.show_nothing()
+        else:
+            self.viewer.show_entry(path, entry)
+
+    @Slot(str, object)
+    def _on_file_activated(self, path: str, entry: Entry) -> None:
+        self.viewer.show_entry(path, entry)
+        self.viewer.view.setFocus()
+
+    # -- closing -----------------------------------------------------------------------------------------------
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.draft_actions.may_close():
+            event.ignore()
+            return
+        self._keep_geometry()
+        self.desk.close(keep_draft=self.draft_actions.keeps_draft)
+        self._staging.close()
+        super().closeEvent(event)
+        self.closed.emit()
+
+    def _restore_geometry(self) -> None:
+        self.resize(1240, 680)
+        for key, restore in ((GEOMETRY_KEY, self.restoreGeometry), (SPLIT_KEY, self._across.restoreState)):
+            kept = self._context.profile.get(key)
+            if isinstance(kept, str):
+                restore(QByteArray.fromBase64(kept.encode("ascii", "ignore")))
+
+    def _keep_geometry(self) -> None:
+        for key, state in ((GEOMETRY_KEY, self.saveGeometry()), (SPLIT_KEY, self._across.saveState())):
+            self._context.profile.put(key, bytes(state.toBase64().data()).decode("ascii"))
+
+
+def window_title(speaker: QWidget, source: ImageSource) -> str:
+    """«web1 · disk.qcow2 on kvm3 – Image Editor»."""
+    disk = names.shown(names.base_of(source.path))
+    where = speaker.tr("{disk} on {host}").format(disk=disk, host=names.shown(source.where)) if source.where else disk
+    return " · ".join(p for p in (names.shown(source.guest_name), where, speaker.tr("Image Editor")) if p)
