@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts and guests are listed, and in what order: the tree's rows as plain lists. GUI thread (the Store's).
+
+The lists are worked out here, on values, and not by a proxy model: over ten thousand rows a key press in the
+filter costs milliseconds. A new order comes as a ``Plan`` first, as Qt must hear of a change of rows before it happens.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from vmconsole.store.filter import Filter, Searchable, searchable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vmconsole.inventory.ids import GuestId, HostId
+    from vmconsole.metrics.figures import Figure
+    from vmconsole.store.changes import ChangeSet
+    from vmconsole.store.store import Store
+
+NameKey = tuple[tuple[int, int, str], ...]
+_NUMBERS = re.compile(r"(\d+)")
+
+
+@lru_cache(maxsize=1 << 16)
+def name_key(name: str) -> NameKey:
+    """Order as people expect it: case does not matter, and web2 comes before web10."""
+    parts = _NUMBERS.split(name.casefold())
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """By the sum of ``figures``, or by name when there are none."""
+
+    figures: tuple[Figure, ...] = ()
+    descending: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """Rows that differ from the present ones. ``guests`` holds the lists that change, one for each host."""
+
+    hosts: list[HostId] | None = None
+    guests: dict[HostId, list[GuestId]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.hosts is not None or bool(self.guests)
+
+
+class Outline:
+    """Rows of hosts, and of guests below each host, filtered and sorted."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._filter = Filter()
+        self._sorting = Sorting()
+        self._hosts: list[HostId] = []
+        self._host_row: dict[HostId, int] = {}
+        self._guests: dict[HostId, list[GuestId]] = {}
+        self._guest_row: dict[HostId, dict[GuestId, int]] = {}
+        self._sorted: dict[HostId, list[GuestId]] = {}
+        self._words: dict[HostId, dict[GuestId, Searchable]] = {}
+
+    # -- the rows ----------------------------------------------------------------------------------------------
+
+    @property
+    def hosts(self) -> Sequence[HostId]:
+        return self._hosts
+
+    def guests_of(self, host: HostId) -> Sequence[GuestId]:
+        return self._guests.get(host, ())
+
+    def host_row(self, host: HostId) -> int | None:
+        return self._host_row.get(host)
+
+    def guest_row(self, guest: GuestId) -> int | None:
+        rows = self._guest_row.get(guest.host)
+        if rows is None:
+            rows = {known: row for row, known in enumerate(self.guests_of(guest.host))}
+            self._guest_row[guest.host] = rows
+        return rows.get(guest)
+
+    @property
+    def filter(self) -> Filter:
+        return self._filter
+
+    @property
+    def sorting(self) -> Sorting:
+        return self._sorting
+
+    # -- what it should be -------------------------------------------------------------------------------------
+
+    def plan_changes(self, changes: ChangeSet) -> Plan:
+        """The rows after ``changes``, of which the Store knows already."""
+        touched = {guest.host for guest in changes.guests_added | changes.guests_removed | changes.guests_changed}
+        touched |= changes.hosts_changed | changes.hosts_added
+        for guest in changes.guests_changed | changes.guests_removed:
+            self._words.get(guest.host, {}).pop(guest, None)
+        for host in changes.hosts_changed | changes.hosts_removed:
+            self._words.pop(host, None)
+        if not touched and not changes.hosts_removed:
+            return Plan()
+        return self._plan(touched | changes.hosts_removed, order_again=True)
+
+    def plan_filter(self, wanted: Filter) -> Plan:
+        self._filter = wanted
+        return self._plan(self._store.hosts, order_again=False)
+
+    def plan_sorting(self, wanted: Sorting) -> Plan:
+        self._sorting = wanted
+        return self._plan(self._store.hosts, order_again=True)
+
+    def plan_order(self) -> Plan:
+        """The same rows in the order that their newest figures give."""
+        return self._plan(self._store.hosts, order_again=True) if self._sorting.figures else Plan()
+
+    def adopt(self, plan: Plan) -> None:
+        """Make a plan the present. The plan must be the newest one made."""
+        if plan.hosts is not None:
+            self._hosts = plan.hosts
+            self._host_row = {host: row for row, host in enumerate(plan.hosts)}
+        for host, guests in plan.guests.items():
+            self._guest_row.pop(host, None)
+            if guests or host in self._store.hosts:
+                self._guests[host] = guests
+            else:
+                self._guests.pop(host, None)
+
+    def _plan(self, touched: Iterable[HostId], *, order_again: bool) -> Plan:
+        plan = Plan()
+        for host in touched:
+            if order_again or host not in self._sorted:
+                self._sort_guests(host)
+            guests = self._matching(host)
+            if guests != self._guests.get(host, []):
+                plan.guests[host] = guests
+        hosts = self._listed_hosts(plan)
+        if hosts != self._hosts:
+            plan.hosts = hosts
+        return plan
+
+    def _listed_hosts(self, plan: Plan) -> list[HostId]:
+        known = self._store.hosts
+        listed = [
+            host for host, facts in known.items()
+            if not self._filter or plan.guests.get(host, self._guests.get(host)) or self._filter.matches_host(facts)
+        ]  # fmt: skip
+        return sorted(listed, key=lambda host: name_key(known[host].name))
+
+    def _matching(self, host: HostId) -> list[GuestId]:
+        guests = self._sorted.get(host, [])
+        if not self._filter or not guests:
+            return guests
+        facts = self._store.hosts[host]
+        words = self._words.setdefault(host, {})
+        of_host = self._store.guests_of(host)
+        for guest in guests:
+            if guest not in words:
+                words[guest] = searchable(of_host[guest.uuid], facts)
+        matches = self._filter.matches
+        return [guest for guest in guests if matches(words[guest])]
+
+    def _sort_guests(self, host: HostId) -> None:
+        if host not in self._store.hosts:
+            self._sorted.pop(host, None)
+            return
+        by_name = sorted(self._store.guests_of(host).values(), key=lambda guest: (name_key(guest.name), guest.id.uuid))
+        guests = [guest.id for guest in by_name]
+        if self._sorting.figures:
+            guests = self._by_figures(host, guests)
+        elif self._sorting.descending:
+            guests.reverse()
+        self._sorted[host] = guests
+
+    def _by_figures(self, host: HostId, guests: list[GuestId]) -> list[GuestId]:
+        """Unknown values come last in either direction; equal ones stay in the order of their names."""
+        import numpy as np  # late: the first window is painted before numpy is needed
+
+        figures = self._store.figures(host)
+        known = [place for place, guest in enumerate(guests) if figures.has(guest.uuid)]
+        values = np.full(len(guests), np.nan)
+        if known:
+            uuids = [guests[place].uuid for place in known]
+            columns = np.array([figures.tails(uuids, figure, 1)[:, -1] for figure in self._sorting.figures])
+            found = np.where(np.isnan(columns).all(axis=0), np.nan, np.nansum(columns, axis=0))
+            values[known] = -found if self._sorting.descending else found
+        return [guests[place] for place in np.argsort(values, kind="stable")]

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A failure on the screen: what, cause, advice, and the other side's own words one click away. GUI thread."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QFontDatabase, QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.theme import Theme
+
+_COMMAND = re.compile(r"`([^`]+)`")
+SAID_LINES = 6
+
+
+def with_commands(text: str) -> str:
+    """Plain text as HTML, with what stands in backquotes as a command to type."""
+    return _COMMAND.sub(r"<code>\1</code>", html.escape(text, quote=False))
+
+
+class ErrorView(QFrame):
+    """Empty and hidden until ``show_explanation`` gives it one."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None, *, icon: str = "problem") -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._icon_name = icon
+        self._explanation: Explanation | None = None
+        self.setObjectName("error")
+        self.setAccessibleName(self.tr("Problem"))
+        self._icon = QLabel(self)
+        self._what = self._label("what")
+        font = self._what.font()
+        font.setBold(True)
+        self._what.setFont(font)
+        self._cause, self._advice, self._where = self._label("cause"), self._label("advice"), self._label("where")
+        self._details = self._details_button()
+        self._copy = self._copy_button()
+        self._said = QPlainTextEdit(self)
+        self._said.setReadOnly(True)
+        self._said.setAccessibleName(self.tr("The original words"))
+        self._said.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._said.setMaximumHeight(self._said.fontMetrics().lineSpacing() * SAID_LINES + 12)
+        self._lay_out()
+        theme.changed.connect(self._on_theme)
+        self._on_theme()
+        self.hide()
+
+    @property
+    def explanation(self) -> Explanation | None:
+        return self._explanation
+
+    def show_explanation(self, explanation: Explanation | None) -> None:
+        """Show it, or nothing for None. The same one again changes nothing, so that opened details stay open."""
+        if explanation == self._explanation:
+            return
+        self._explanation = explanation
+        self.setVisible(explanation is not None)
+        if explanation is None:
+            return
+        self._what.setText(with_commands(explanation.what))
+        for label, text in ((self._cause, explanation.cause), (self._advice, explanation.advice)):
+            label.setText(with_commands(text))
+            label.setVisible(bool(text))
+        self._where.setText(self.tr("At: {where}").format(where=html.escape(explanation.where)))
+        self._where.setVisible(bool(explanation.where))
+        self._said.setPlainText(explanation.said)
+        self._details.setVisible(bool(explanation.said))
+        self._details.setChecked(False)
+        self.setAccessibleDescription(explanation.text())
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _label(self, name: str) -> QLabel:
+        label = QLabel(self)
+        label.setObjectName(name)
+        label.setWordWrap(True)
+        label.setTextFormat(Qt.TextFormat.RichText)
+        label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        return label
+
+    def _details_button(self) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(self.tr("Details"))
+        button.setToolTip(self.tr("What the other side said, word for word"))
+        button.setCheckable(True)
+        button.setAutoRaise(True)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setArrowType(Qt.ArrowType.RightArrow)
+        button.toggled.connect(self._on_details)
+        return button
+
+    def _copy_button(self) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(self.tr("Copy"))
+        button.setToolTip(self.tr("Copy all of this, with the original words"))
+        button.setAutoRaise(True)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.clicked.connect(self._on_copy)
+        return button
+
+    def _lay_out(self) -> None:
+        text = QVBoxLayout()
+        text.setSpacing(4)
+        for label in (self._what, self._cause, self._advice, self._where):
+            text.addWidget(label)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._details)
+        buttons.addWidget(self._copy)
+        buttons.addStretch(1)
+        text.addLayout(buttons)
+        text.addWidget(self._said)
+        self._said.hide()
+        rows = QHBoxLayout(self)
+        rows.setContentsMargins(10, 8, 10, 8)
+        rows.setSpacing(10)
+        rows.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        rows.addLayout(text, 1)
+
+    @Slot(bool)
+    def _on_details(self, is_open: bool) -> None:  # noqa: FBT001  # a slot: Qt calls it with the button's state
+        self._said.setVisible(is_open)
+        self._details.setArrowType(Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow)
+
+    @Slot()
+    def _on_copy(self) -> None:
+        if self._explanation is not None:
+            QGuiApplication.clipboard().setText(self._explanation.text())
+
+    @Slot()
+    def _on_theme(self) -> None:
+        self._icon.setPixmap(self._theme.icon(self._icon_name).pixmap(20, 20))
+        self._copy.setIcon(self._theme.icon("copy"))
+        edge = self._theme.colours.problem if self._icon_name == "problem" else self._theme.colours.warning
+        self.setStyleSheet(f"QFrame#error {{ border: 1px solid {edge}; border-radius: 4px; }}")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts of the tree's cells, made once per change of figures or facts and kept until the next. GUI thread."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from vmconsole.inventory.facts import GuestState, HostState
+from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.metrics.figures import FIGURE_COUNT
+from vmconsole.ui import columns, words
+from vmconsole.ui.columns import COLUMNS, CPU, MEMORY, NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vmconsole.inventory.facts import Host
+    from vmconsole.store.changes import ChangeSet
+    from vmconsole.store.store import Store
+    from vmconsole.ui.formats import Formats
+
+translate = QCoreApplication.translate
+Texts = tuple[str, ...]
+
+
+class FleetCells:
+    """What the cells of a host's or a guest's row say."""
+
+    def __init__(self, store: Store, formats: Formats) -> None:
+        self._store = store
+        self._formats = formats
+        self._kept: dict[HostId, dict[HostId | GuestId, Texts]] = {}
+
+    def forget(self, changes: ChangeSet) -> None:
+        """Drop what is no longer right."""
+        for host in changes.ticked | changes.hosts_changed | changes.hosts_removed:
+            self._kept.pop(host, None)
+        for guest in changes.guests_changed | changes.guests_removed | changes.guests_added:
+            of_host = self._kept.get(guest.host)
+            if of_host is not None:
+                of_host.pop(guest, None)
+                of_host.pop(guest.host, None)
+
+    def of(self, wanted: HostId | GuestId) -> Texts:
+        """One text per column."""
+        host = wanted.host if isinstance(wanted, GuestId) else wanted
+        kept = self._kept.setdefault(host, {})
+        texts = kept.get(wanted)
+        if texts is None:
+            texts = self._guest(wanted) if isinstance(wanted, GuestId) else self._host(wanted)
+            kept[wanted] = texts
+        return texts
+
+    def spoken(self, wanted: HostId | GuestId, column: int) -> str:
+        """A figure for a screen reader, with its unit."""
+        if not isinstance(wanted, GuestId):
+            return self.of(wanted)[column]
+        return columns.spoken_of(column, columns.value_of(column, self._row(wanted)), self._formats)
+
+    def remark(self, wanted: HostId | GuestId, *, with_state: bool = False) -> str:
+        """The small words behind a name: why it is not as usual. ``with_state`` says the usual as well."""
+        if isinstance(wanted, GuestId):
+            return self._guest_remark(wanted, with_state=with_state)
+        host = self._store.hosts.get(wanted)
+        if host is None:
+            return ""
+        if host.state is not HostState.CONNECTED:
+            return words.host_state(host, self._formats)
+        running, known = self._counts(wanted)
+        told = translate("Fleet", "{running} of {known} running").format(running=running, known=known)
+        return f"{words.host_state(host, self._formats)}, {told}" if with_state else told
+
+    def _guest_remark(self, wanted: GuestId, *, with_state: bool) -> str:
+        guest, host = self._store.guest(wanted), self._store.hosts.get(wanted.host)
+        if guest is None or host is None:
+            return ""
+        usual = guest.state in {GuestState.RUNNING, GuestState.SHUT_OFF}
+        parts = [words.guest_state(guest.state)] if with_state or not usual else []
+        age = words.figures_age_s(host, self._store.figures(host.id).last_at, self._formats)
+        if age is not None and guest.state.has_process:
+            parts.append(translate("Fleet", "{age} ago").format(age=self._formats.age(age)))
+        return ", ".join(parts)
+
+    def colour(self, wanted: HostId | GuestId) -> str:
+        """Which of the theme's colours the remark has."""
+        if isinstance(wanted, GuestId):
+            guest = self._store.guest(wanted)
+            return "problem" if guest is not None and guest.state is GuestState.CRASHED else "quiet"
+        host = self._store.hosts.get(wanted)
+        if host is None:
+            return "quiet"
+        return {HostState.NOT_ANSWERING: "warning", HostState.FAILED: "problem"}.get(host.state, "quiet")
+
+    # -- making ------------------------------------------------------------------------------------------------
+
+    def _row(self, wanted: GuestId) -> Sequence[float] | None:
+        row = self._store.figures(wanted.host).row(wanted.uuid)
+        values: Sequence[float] | None = None if row is None else row.tolist()
+        return values
+
+    def _guest(self, wanted: GuestId) -> Texts:
+        guest = self._store.guest(wanted)
+        if guest is None:
+            return ("",) * len(COLUMNS)
+        return (guest.name, *self._figure_texts(self._row(wanted)))
+
+    def _figure_texts(self, row: Sequence[float] | None) -> Iterable[str]:
+        return [
+            columns.text_of(column, columns.value_of(column, row), self._formats)
+            for column in range(NAME + 1, len(COLUMNS))
+        ]
+
+    def _host(self, wanted: HostId) -> Texts:
+        host = self._store.hosts.get(wanted)
+        if host is None:
+            return ("",) * len(COLUMNS)
+        texts = list(self._figure_texts(self._sum(wanted)))
+        texts[CPU - 1] = self._of_total(texts[CPU - 1], None if host.cpus is None else str(host.cpus))
+        total = None if host.memory_bytes is None else self._formats.size(host.memory_bytes)
+        texts[MEMORY - 1] = self._of_total(texts[MEMORY - 1], total)
+        return (host.name, *texts)
+
+    @staticmethod
+    def _of_total(part: str, total: str | None) -> str:
+        return part if total is None else f"{part} / {total}"
+
+    def _sum(self, wanted: HostId) -> Sequence[float]:
+        """All guests' figures together; NaN where nobody's is known."""
+        import numpy as np  # late: the first window is painted before numpy is needed
+
+        figures = self._store.figures(wanted)
+        rows = [row for row in map(figures.row, self._store.guests_of(wanted)) if row is not None]
+        if not rows:
+            return [math.nan] * FIGURE_COUNT
+        table = np.stack(rows)
+        total: Sequence[float] = np.where(np.isnan(table).all(axis=0), np.nan, np.nansum(table, axis=0)).tolist()
+        return total
+
+    def _counts(self, wanted: HostId) -> tuple[int, int]:
+        guests = self._store.guests_of(wanted)
+        return sum(guest.state.has_process for guest in guests.values()), len(guests)
+
+
+def host_sum(store: Store, host: Host, formats: Formats) -> Texts:
+    """The host's texts outside the tree (its page)."""
+    return FleetCells(store, formats).of(host.id)

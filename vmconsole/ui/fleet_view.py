@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tree «Hosts and guests» on the screen. GUI thread.
+
+On a tick it announces the visible rows of the hosts that ticked, and nothing else. It remembers, by id, what the user
+chose and opened, so that a filter that hides rows takes neither away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
+
+from vmconsole.inventory.facts import HostState
+from vmconsole.inventory.ids import GuestId
+from vmconsole.ui.columns import COLUMNS, CPU, NAME
+from vmconsole.ui.fleet_delegate import FigureCell, NameCell, number_width
+from vmconsole.ui.fleet_model import FleetModel
+from vmconsole.ui.sparkline import Sparklines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from PySide6.QtGui import QResizeEvent
+
+    from vmconsole.inventory.ids import HostId
+    from vmconsole.store.changes import ChangeSet
+    from vmconsole.store.store import Store
+    from vmconsole.ui.theme import Theme
+
+ORDER_AGAIN_MS = 5000
+"""Sorted by a figure, rows move this often, and not while the mouse is over them: nobody can click a moving row."""
+AGES_MS = 1000
+NAME_LETTERS = 30
+
+
+class FleetView(QTreeView):
+    """``chosen_changed``: the selection, as ids, is another one. ``menu_wanted``: a context menu at a global point."""
+
+    chosen_changed = Signal()
+    menu_wanted = Signal(QPoint)
+
+    def __init__(self, model: FleetModel, store: Store, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._fleet = model
+        self._store = store
+        self._sparklines = Sparklines(store)
+        self._visible: dict[HostId, list[GuestId]] | None = None
+        self._closed: set[HostId] = set()
+        self._wanted: list[HostId | GuestId] = []
+        self._anchor: tuple[HostId | GuestId, int] | None = None
+        self._is_restoring = False
+        self._figure_cell = FigureCell(model, theme, self, sparklines=self._sparklines, visible=self.visible_guests)
+        self._name_cell = NameCell(model, theme, self)
+        self._set_up()
+        self.setModel(model)
+        self._set_up_header()
+        self._connect(theme)
+
+    def _set_up(self) -> None:
+        self.setObjectName("fleet")
+        self.setAccessibleName(self.tr("Hosts and guests"))
+        self.setAccessibleDescription(self.tr("All connected hosts with their guests, and what each uses now"))
+        self.setUniformRowHeights(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setAllColumnsShowFocus(True)
+        self.setIndentation(16)
+        self.setMouseTracking(True)
+        self.setItemDelegate(self._figure_cell)
+        self.setItemDelegateForColumn(NAME, self._name_cell)
+
+    def _set_up_header(self) -> None:
+        header = self.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(48)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        for column in range(CPU, len(COLUMNS)):
+            self.setColumnWidth(column, number_width(self.fontMetrics(), column) + 66)
+        self.setSortingEnabled(True)
+        self.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
+
+    def _connect(self, theme: Theme) -> None:
+        self.customContextMenuRequested.connect(self._on_context_menu)
+        self.selectionModel().selectionChanged.connect(self._on_selection)
+        self.expanded.connect(self._on_expanded)
+        self.collapsed.connect(self._on_collapsed)
+        self._fleet.layoutAboutToBeChanged.connect(self._on_rows_will_change)
+        self._fleet.layoutChanged.connect(self._on_rows_changed)
+        self.verticalScrollBar().valueChanged.connect(self._forget_visible)
+        theme.changed.connect(self.viewport().update)
+        self._ordering = QTimer(self)
+        self._ordering.setInterval(ORDER_AGAIN_MS)
+        self._ordering.timeout.connect(self._on_order_again)
+        self._ordering.start()
+        self._ages = QTimer(self)
+        self._ages.setInterval(AGES_MS)
+        self._ages.timeout.connect(self._on_ages)
+        self._ages.start()
+
+    # -- what is chosen ----------------------------------------------------------------------------------------
+
+    def chosen(self) -> Sequence[HostId | GuestId]:
+        """Selected rows from top to bottom, without those that the filter hides."""
+        rows = self.selectionModel().selectedRows(NAME)
+        return sorted((wanted for wanted in map(self._fleet.id_of, rows) if wanted is not None), key=self._place)
+
+    def _place(self, wanted: HostId | GuestId) -> tuple[int, int]:
+        outline = self._fleet.outline
+        if isinstance(wanted, GuestId):
+            return outline.host_row(wanted.host) or 0, outline.guest_row(wanted) or 0
+        return outline.host_row(wanted) or 0, -1
+
+    def chosen_guests(self) -> Sequence[GuestId]:
+        return [wanted for wanted in self.chosen() if isinstance(wanted, GuestId)]
+
+    def choose(self, wanted: HostId | GuestId) -> bool:
+        """Select one row and bring it into sight; False when it is not listed."""
+        index = self._fleet.index_of(wanted)
+        if not index.isValid():
+            return False
+        if isinstance(wanted, GuestId):
+            self.expand(index.parent())
+        self.setCurrentIndex(index)
+        self.scrollTo(index)
+        return True
+
+    def choose_first_guest(self) -> None:
+        outline = self._fleet.outline
+        first = next((guests[0] for guests in map(outline.guests_of, outline.hosts) if guests), None)
+        if first is not None:
+            self.choose(first)
+
+    def comfortable_width(self) -> int:
+        """Enough for all columns and a name of usual length."""
+        figures = sum(self.columnWidth(column) for column in range(CPU, len(COLUMNS)))
+        return figures + self.fontMetrics().averageCharWidth() * NAME_LETTERS
+
+    @property
+    def closed_hosts(self) -> Sequence[HostId]:
+        """Hosts that the user closed: others open by themselves when they appear."""
+        return sorted(self._closed)
+
+    def set_closed_hosts(self, hosts: Iterable[HostId]) -> None:
+        """Hosts that shall stay closed when they appear."""
+        self._closed = set(hosts)
+
+    # -- changes -----------------------------------------------------------------------------------------------
+
+    def apply_changes(self, changes: ChangeSet) -> None:
+        """Take in a ChangeSet: rows first, then the visible figures."""
+        self._sparklines.forget(changes.ticked | changes.hosts_removed)
+        self._fleet.apply_changes(changes)
+        if changes.ticked and self.isVisible():
+            self._announce(changes.ticked)
+
+    def set_filter(self, text: str) -> None:
+        self._fleet.set_filter(text)
+
+    def _announce(self, hosts: Iterable[HostId], *, first_column: int = CPU) -> None:
+        visible = self._visible_rows()
+        for host in hosts:
+            guests = visible.get(host)
+            if guests is None:
+                continue
+            rows = [row for row in map(self._fleet.outline.guest_row, guests) if row is not None]
+            if rows:
+                self._fleet.announce(host, min(rows), max(rows), first_column=first_column)
+            row = self._fleet.outline.host_row(host)
+            if row is not None:
+                self._fleet.announce_hosts(row, row, first_column=first_column)
+
+    # -- what is visible ---------------------------------------------------------------------------------------
+
+    def visible_guests(self, host: HostId) -> Sequence[GuestId]:
+        return self._visible_rows().get(host, ())
+
+    def _visible_rows(self) -> dict[HostId, list[GuestId]]:
+        """Hosts with a row on the screen (their own, or a guest's) and their visible guests; kept until it moves."""
+        if self._visible is None:
+            found: dict[HostId, list[GuestId]] = {}
+            for index in self._indexes_on_screen():
+                wanted = self._fleet.id_of(index)
+                if isinstance(wanted, GuestId):
+                    found.setdefault(wanted.host, []).append(wanted)
+                elif wanted is not None:
+                    found.setdefault(wanted, [])
+            self._visible = found
+        return self._visible
+
+    def _indexes_on_screen(self) -> Iterator[QModelIndex]:
+        index = self.indexAt(QPoint(0, 0))
+        bottom = self.viewport().height()
+        while index.isValid() and self.visualRect(index).top() < bottom:
+            yield index
+            index = self.indexBelow(index)
+
+    @Slot()
+    def _forget_visible(self) -> None:
+        self._visible = None
+
+    # -- rows come and go --------------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_rows_will_change(self) -> None:
+        top = self.indexAt(QPoint(0, 0))
+        wanted = self._fleet.id_of(top)
+        self._anchor = None if wanted is None else (wanted, self.visualRect(top).top())
+        self._is_restoring = True
+
+    @Slot()
+    def _on_rows_changed(self) -> None:
+        self._forget_visible()
+        self._open_hosts()
+        self._choose_again()
+        self._is_restoring = False
+        self._keep_place()
+        self.chosen_changed.emit()
+
+    def _open_hosts(self) -> None:
+        """While a filter is set every host that has hits is open; otherwise as the user left it."""
+        filtered = bool(self._fleet.filter)
+        for host in self._fleet.outline.hosts:
+            self.setExpanded(self._fleet.index_of(host), filtered or host not in self._closed)
+
+    def _choose_again(self) -> None:
+        """Rows that the filter took away have lost their selection: give it back when they return."""
+        selection = QItemSelection()
+        for wanted in self._wanted:
+            index = self._fleet.index_of(wanted)
+            if index.isValid() and not self.selectionModel().isSelected(index):
+                selection.select(index, index)
+        if not selection.isEmpty():
+            flags = QItemSelectionModel.SelectionFlag
+            self.selectionModel().select(selection, flags.Select | flags.Rows)
+
+    def _keep_place(self) -> None:
+        """The row that was at the top stays there, though others came or went above it."""
+        if self._anchor is None or self.verticalScrollBar().value() == 0:
+            return
+        index = self._fleet.index_of(self._anchor[0])
+        if index.isValid():
+            self.executeDelayedItemsLayout()
+            moved = self.visualRect(index).top() - self._anchor[1]
+            self.verticalScrollBar().setValue(self.verticalScrollBar().value() + moved)
+
+    @Slot(QItemSelection, QItemSelection)
+    def _on_selection(self, _now: QItemSelection, _before: QItemSelection) -> None:
+        if not self._is_restoring:
+            self._wanted = list(self.chosen())
+            self.chosen_changed.emit()
+
+    @Slot(QModelIndex)
+    def _on_expanded(self, index: QModelIndex) -> None:
+        self._remember(index, is_open=True)
+
+    @Slot(QModelIndex)
+    def _on_collapsed(self, index: QModelIndex) -> None:
+        self._remember(index, is_open=False)
+
+    def _remember(self, index: QModelIndex, *, is_open: bool) -> None:
+        self._forget_visible()
+        host = self._fleet.id_of(index)
+        if self._is_restoring or self._fleet.filter or host is None or isinstance(host, GuestId):
+            return
+        if is_open:
+            self._closed.discard(host)
+        else:
+            self._closed.add(host)
+
+    # -- by the clock ------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_order_again(self) -> None:
+        if self.isVisible() and not self.viewport().underMouse():
+            self._fleet.order_again()
+
+    @Slot()
+    def _on_ages(self) -> None:
+        """«trying again in 8 s» counts down, and the age of last values goes up."""
+        if not self.isVisible():
+            return
+        away = [host.id for host in self._store.hosts.values() if host.state is not HostState.CONNECTED]
+        self._announce(away, first_column=NAME)
+
+    @Slot(QPoint)
+    def _on_context_menu(self, at: QPoint) -> None:
+        self.menu_wanted.emit(self.viewport().mapToGlobal(at))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._forget_visible()
+        super().resizeEvent(event)

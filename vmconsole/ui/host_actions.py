@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connect, Disconnect, Try Now and Remove for the selected hosts. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QObject, Slot
+from PySide6.QtGui import QAction, QGuiApplication
+
+from vmconsole.inventory.facts import HostState
+from vmconsole.operations.base import Confirmation
+from vmconsole.ui.confirm import confirm
+from vmconsole.ui.connect_dialog import CONNECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from PySide6.QtWidgets import QMenu, QWidget
+
+    from vmconsole.inventory.facts import Host
+    from vmconsole.inventory.ids import HostId
+    from vmconsole.ui.context import Context
+    from vmconsole.ui.theme import Theme
+
+translate = QCoreApplication.translate
+WAITING = frozenset({HostState.NOT_ANSWERING, HostState.FAILED})
+
+
+class HostActions(QObject):
+    """``chosen`` says which hosts are selected."""
+
+    def __init__(self, context: Context, theme: Theme, chosen: Callable[[], Sequence[HostId]], parent: QWidget) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._chosen = chosen
+        self._window = parent
+        self.connect_action = QAction(theme.icon("connect"), self.tr("&Connect"), self)
+        self.try_action = QAction(theme.icon("reboot"), self.tr("&Try Now"), self)
+        self.disconnect_action = QAction(theme.icon("disconnect"), self.tr("&Disconnect"), self)
+        self.remove_action = QAction(theme.icon("remove"), self.tr("Remove Connection…"), self)
+        self.copy_action = QAction(theme.icon("copy"), self.tr("Copy Address"), self)
+        self.connect_action.triggered.connect(self._on_connect)
+        self.try_action.triggered.connect(self._on_connect)
+        self.disconnect_action.triggered.connect(self._on_disconnect)
+        self.remove_action.triggered.connect(self._on_remove)
+        self.copy_action.triggered.connect(self._on_copy)
+        self._names = (
+            (self.connect_action, "connect"),
+            (self.try_action, "reboot"),
+            (self.disconnect_action, "disconnect"),
+            (self.remove_action, "remove"),
+            (self.copy_action, "copy"),
+        )
+        self._theme = theme
+        theme.changed.connect(self._on_theme)
+        self.refresh()
+
+    def add_to(self, menu: QMenu) -> None:
+        for action in (self.connect_action, self.try_action, self.disconnect_action):
+            menu.addAction(action)
+        menu.addSeparator()
+        menu.addAction(self.copy_action)
+        menu.addAction(self.remove_action)
+
+    def refresh(self) -> None:
+        states = {host.state for host in self._hosts()}
+        none = self.tr("Not now: no host is selected.")
+        for action, able, why in (
+            (self.connect_action, HostState.DISCONNECTED in states, self.tr("Not now: the host is not disconnected.")),
+            (self.try_action, bool(states & WAITING), self.tr("Not now: no next try is waited for.")),
+            (self.disconnect_action, bool(states - {HostState.DISCONNECTED}),
+             self.tr("Not now: the host is disconnected already.")),
+            (self.remove_action, bool(states), ""),
+            (self.copy_action, bool(states), ""),
+        ):  # fmt: skip
+            action.setEnabled(able)
+            action.setToolTip(action.text().replace("&", "") if able else (why if states else none))
+
+    def _hosts(self) -> Sequence[Host]:
+        found = (self._context.store.hosts.get(host) for host in self._chosen())
+        return [host for host in found if host is not None]
+
+    @Slot()
+    def _on_connect(self) -> None:
+        for host in self._hosts():
+            link = self._context.fleet.link(host.id)
+            if link is not None:
+                link.connect()
+
+    @Slot()
+    def _on_disconnect(self) -> None:
+        for host in self._hosts():
+            link = self._context.fleet.link(host.id)
+            if link is not None:
+                link.disconnect()
+
+    @Slot()
+    def _on_copy(self) -> None:
+        QGuiApplication.clipboard().setText("\n".join(host.id for host in self._hosts()))
+
+    @Slot()
+    def _on_remove(self) -> None:
+        hosts = self._hosts()
+        if hosts:
+            question = Confirmation(
+                key="remove_connection",
+                question=translate("HostActions", "Remove {names} from the list?").format(
+                    names=", ".join(host.name for host in hosts)
+                ),
+                loses=translate(
+                    "HostActions", "The host and its guests stay as they are. Charts kept for them here are dropped."
+                ),
+            )
+            confirm(
+                self._window, self._context.profile, question,
+                verb=translate("HostActions", "Remove"), then=lambda: self._remove([host.id for host in hosts]),
+            )  # fmt: skip
+
+    def _remove(self, hosts: Sequence[HostId]) -> None:
+        for host in hosts:
+            self._context.fleet.remove(host)
+        known = self._context.profile.texts(CONNECTIONS)
+        kept = [uri for uri in known if uri not in hosts]
+        if len(kept) < len(known):
+            self._context.profile.put(CONNECTIONS, kept)
+
+    @Slot()
+    def _on_theme(self) -> None:
+        for action, name in self._names:
+            action.setIcon(self._theme.icon(name))

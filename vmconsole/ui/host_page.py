@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The right side for a selected host: its state with the reason in words, versions, and its guests' sum. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, Qt, QTimer, Slot
+from PySide6.QtWidgets import QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from vmconsole.inventory.facts import HostState
+from vmconsole.ui import columns, words
+from vmconsole.ui.columns import CPU, DISK, MEMORY, NETWORK
+from vmconsole.ui.error_view import ErrorView
+from vmconsole.ui.formats import UNKNOWN
+from vmconsole.ui.theme import fade
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmconsole.inventory.facts import Host
+    from vmconsole.inventory.ids import HostId
+    from vmconsole.ui.context import Context
+    from vmconsole.ui.fleet_cells import FleetCells
+    from vmconsole.ui.formats import Formats
+    from vmconsole.ui.theme import Theme
+
+translate = QCoreApplication.translate
+SHOWN_VERSIONS = ("libvirt", "qemu", "kernel", "python")
+ICON = 32
+WIDEST = 720
+
+
+class HostPage(QWidget):
+    """``show_host`` once per selection, ``refresh`` when something of it changed."""
+
+    def __init__(
+        self, context: Context, theme: Theme, formats: Formats, cells: FleetCells, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._theme = theme
+        self._formats = formats
+        self._cells = cells
+        self._host: HostId | None = None
+        self._fields: dict[str, QLabel] = {}
+        self.setAccessibleName(self.tr("Host"))
+        self._icon, self._name, self._state = QLabel(self), QLabel(self), QLabel(self)
+        big = self._name.font()
+        big.setPointSizeF(big.pointSizeF() * 1.5)
+        big.setBold(True)
+        self._name.setFont(big)
+        self._name.setTextFormat(Qt.TextFormat.PlainText)
+        self._connect = self._button(self.tr("Connect"), self._on_connect)
+        self._try = self._button(self.tr("Try Now"), self._on_connect)
+        self._disconnect = self._button(self.tr("Disconnect"), self._on_disconnect)
+        self._reason = ErrorView(theme, self)
+        self._figures_reason = ErrorView(theme, self, icon="host-not-answering")
+        self._lay_out()
+        self._clock = QTimer(self)
+        self._clock.setInterval(1000)
+        self._clock.timeout.connect(self.refresh)
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _button(self, text: str, slot: object) -> QPushButton:
+        button = QPushButton(text, self)
+        button.clicked.connect(slot)
+        return button
+
+    def _lay_out(self) -> None:
+        titles = QVBoxLayout()
+        titles.setSpacing(0)
+        titles.addWidget(self._name)
+        titles.addWidget(self._state)
+        head = QHBoxLayout()
+        head.setSpacing(10)
+        head.addWidget(self._icon)
+        head.addLayout(titles, 1)
+        for button in (self._try, self._connect, self._disconnect):
+            head.addWidget(button)
+        column = QVBoxLayout()
+        column.setSpacing(12)
+        column.addLayout(head)
+        column.addWidget(self._reason)
+        column.addWidget(self._figures_reason)
+        column.addWidget(self._group(self.tr("Guests"), self._sums()))
+        column.addWidget(self._group(self.tr("Host"), self._facts()))
+        column.addStretch(1)
+        sides = QHBoxLayout(self)
+        sides.setContentsMargins(16, 12, 16, 12)
+        inner = QWidget(self)
+        inner.setLayout(column)
+        inner.setMaximumWidth(WIDEST)
+        column.setContentsMargins(0, 0, 0, 0)
+        sides.addWidget(inner, 1)
+        sides.addStretch(0)
+
+    def _sums(self) -> Sequence[tuple[str, str]]:
+        return (
+            ("guests", self.tr("Running")),
+            ("cpu", self.tr("CPU cores in use")),
+            ("memory", self.tr("Memory in use")),
+            ("disk", self.tr("Disk, read and written")),
+            ("network", self.tr("Network, in and out")),
+        )
+
+    def _facts(self) -> Sequence[tuple[str, str]]:
+        return (
+            ("address", self.tr("Address")),
+            ("libvirt", self.tr("libvirt")),
+            ("qemu", self.tr("Hypervisor")),
+            ("kernel", self.tr("Kernel")),
+            ("python", self.tr("Python")),
+            ("cpus", self.tr("CPUs")),
+            ("total", self.tr("Memory")),
+            ("cgroups", self.tr("Control groups")),
+        )
+
+    def _group(self, title: str, rows: Sequence[tuple[str, str]]) -> QGroupBox:
+        group = QGroupBox(title, self)
+        form = QFormLayout(group)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        form.setHorizontalSpacing(24)
+        for key, text in rows:
+            value = QLabel(UNKNOWN, group)
+            value.setAccessibleName(text)
+            value.setTextFormat(Qt.TextFormat.PlainText)
+            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._fields[key] = value
+            form.addRow(text, value)
+        return group
+
+    # -- what it shows -----------------------------------------------------------------------------------------
+
+    def show_host(self, host: HostId | None) -> None:
+        self._host = host
+        if host is None:
+            self._clock.stop()
+        else:
+            self._clock.start()
+            self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        host = None if self._host is None else self._context.store.hosts.get(self._host)
+        if host is None:
+            return
+        self._icon.setPixmap(self._theme.host_icon(host.state).pixmap(ICON, ICON))
+        self._name.setText(host.name)
+        self._state.setText(words.host_state(host, self._formats))
+        colour = {HostState.FAILED: "problem", HostState.NOT_ANSWERING: "warning", HostState.CONNECTED: "ok"}
+        fade(self._state, self._theme, colour.get(host.state, "quiet"))
+        self._reason.show_explanation(host.reason)
+        self._figures_reason.show_explanation(host.figures_reason)
+        is_away = host.state in {HostState.NOT_ANSWERING, HostState.FAILED}
+        self._try.setVisible(is_away)
+        self._connect.setVisible(host.state is HostState.DISCONNECTED)
+        self._disconnect.setVisible(host.state is not HostState.DISCONNECTED)
+        self._fill(host)
+
+    def _fill(self, host: Host) -> None:
+        texts = self._cells.of(host.id)
+        guests = self._context.store.guests_of(host.id).values()
+        running = sum(guest.state.has_process for guest in guests)
+        age = words.figures_age_s(host, self._context.store.figures(host.id).last_at, self._formats)
+        old = "" if age is None else translate("HostPage", "  ({age} ago)").format(age=self._formats.age(age))
+        values = {
+            "guests": translate("HostPage", "{running} of {known}").format(running=running, known=len(guests)),
+            **{columns.COLUMNS[column].key: texts[column] + old for column in (CPU, MEMORY, DISK, NETWORK)},
+            "address": str(host.id),
+            "cpus": UNKNOWN if host.cpus is None else str(host.cpus),
+            "total": self._formats.size(host.memory_bytes),
+            "cgroups": host.cgroup_layout or UNKNOWN,
+            **{key: host.versions.get(key, UNKNOWN) for key in SHOWN_VERSIONS},
+        }
+        for key, text in values.items():
+            if self._fields[key].text() != text:
+                self._fields[key].setText(text)
+
+    @Slot()
+    def _on_connect(self) -> None:
+        link = None if self._host is None else self._context.fleet.link(self._host)
+        if link is not None:
+            link.connect()
+
+    @Slot()
+    def _on_disconnect(self) -> None:
+        link = None if self._host is None else self._context.fleet.link(self._host)
+        if link is not None:
+            link.disconnect()

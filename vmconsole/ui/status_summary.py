@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The status bar's plain summary: hosts connected, guests running, problems. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from vmconsole.inventory.facts import GuestState, HostState
+from vmconsole.ui import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmconsole.inventory.ids import GuestId, HostId
+    from vmconsole.store.store import Store
+
+translate = QCoreApplication.translate
+BAD_HOST = frozenset({HostState.NOT_ANSWERING, HostState.FAILED})
+
+
+def problems(store: Store) -> Sequence[HostId | GuestId]:
+    """Hosts that are not there against the user's wish, and crashed guests."""
+    found: list[HostId | GuestId] = []
+    for host in store.hosts.values():
+        if host.state in BAD_HOST or host.figures_reason is not None:
+            found.append(host.id)
+        found += [guest.id for guest in store.guests_of(host.id).values() if guest.state is GuestState.CRASHED]
+    return found
+
+
+def summary(store: Store) -> str:
+    """«2 of 3 hosts connected · 41 of 60 guests running»."""
+    if not store.hosts:
+        return translate("Summary", "No hosts")
+    states = [host.state for host in store.hosts.values()]
+    guests = [guest for host in store.hosts for guest in store.guests_of(host).values()]
+    connected = translate("Summary", "{n} of {all} hosts connected").format(
+        n=states.count(HostState.CONNECTED), all=len(states)
+    )
+    running = translate("Summary", "{n} of {all} guests running").format(
+        n=sum(guest.state is GuestState.RUNNING for guest in guests), all=len(guests)
+    )
+    return f"{connected} · {running}"
+
+
+def problem_text(count: int) -> str:
+    if not count:
+        return translate("Summary", "No problems")
+    return words.counted(count, one=translate("Summary", "1 problem"), many=translate("Summary", "{n} problems"))
