@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading and changing libvirt XML, keeping all that it does not know. Pure functions; any thread."""
+"""Reading libvirt's domain XML into facts. lxml enters the program here; pure functions, any thread."""

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a link says about its host: the host's facts and the events, and nothing any more once it is closed.
+
+``change`` and ``tell`` belong to the link's actor; ``post`` is safe on any thread.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import TYPE_CHECKING, Any
+
+from vmconsole.inventory import deltas, errors
+from vmconsole.inventory.errors import ConsoleError, Explanation, HostNotAnswering, LinkLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.inventory.facts import Host
+    from vmconsole.inventory.ids import GuestId
+    from vmconsole.metrics.delta import Delta, Post
+
+FIGURES_NEED_SHELL = Explanation(
+    what="Figures come from libvirt alone here.",
+    cause="They are read from the host's cgroups over SSH, and this connection does not use SSH.",
+    advice="Connect with qemu+ssh:// to see throttling, memory in use and one-second charts.",
+)
+_FINAL = (errors.BadAddress, errors.AuthenticationFailed, errors.HostKeyUnknown, errors.HostKeyChanged)
+
+
+def is_final(error: ConsoleError, *, was_connected: bool) -> bool:
+    """Whether trying again by itself is of no use, or could lock an account. A name known before may come back."""
+    return isinstance(error, _FINAL) and not (was_connected and isinstance(error, errors.BadAddress))
+
+
+def daemon_silent(host: str, ssh_name: str) -> HostNotAnswering:
+    """libvirt's daemon hangs, and the host does not."""
+    return HostNotAnswering(
+        "libvirtd does not answer; SSH does.",
+        cause="libvirt's daemon hangs. The guests run on, and their figures go on.",
+        advice=f"Look: `ssh {ssh_name} systemctl status libvirtd`. It is tried again by itself.",
+        where=host,
+    )
+
+
+def host_silent(host: str) -> HostNotAnswering:
+    """Nothing answers any more."""
+    return HostNotAnswering(
+        f"{host} does not answer.",
+        cause="The host hangs or is off, or the network between is cut.",
+        advice="It is tried again by itself.",
+        where=host,
+    )
+
+
+def daemon_gone(host: str) -> HostNotAnswering:
+    """The connection to libvirt's daemon broke; why will be seen at the next try."""
+    return HostNotAnswering(
+        "The connection to libvirt's daemon ended.",
+        cause="It was stopped, restarted, or it hangs.",
+        advice="It is tried again by itself.",
+        where=host,
+    )
+
+
+def not_connected(host: Host) -> LinkLost:
+    """Something was asked of a host that is not connected."""
+    return LinkLost(
+        f"{host.name} is not connected.",
+        cause="" if host.reason is None else host.reason.what,
+        advice="Connect to it first.",
+        where=host.name,
+    )
+
+
+class HostFacts:
+    """Keeps one host's facts, posts them when they change, and can be silenced for good."""
+
+    def __init__(self, host: Host, post: Post, *, clock: Callable[[], float]) -> None:
+        self.host = host
+        self._post = post
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._silent = False
+
+    def post(self, delta: Delta) -> None:
+        """Hand on, unless silenced."""
+        with self._lock:
+            if not self._silent:
+                self._post(delta)
+
+    def silence(self) -> None:
+        """When this has returned, nothing is posted any more."""
+        with self._lock:
+            self._silent = True
+
+    def change(self, **fields: Any) -> None:
+        """Set fields of the host and post it if any differs. ``since`` follows the state."""
+        if fields.get("state", self.host.state) is not self.host.state:
+            fields["since"] = self._clock()
+        changed = dataclasses.replace(self.host, **fields)
+        if changed != self.host:
+            self.host = changed
+            self.post(deltas.HostSeen(changed))
+
+    def announce(self) -> None:
+        """Post the host as it is."""
+        self.post(deltas.HostSeen(self.host))
+
+    def tell(self, text: str, *, guest: GuestId | None = None, is_problem: bool = False) -> None:
+        """One line for the events list."""
+        self.post(deltas.EventSeen(self._clock(), self.host.id, text, guest, is_problem=is_problem))

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only importer of libvirt: its event loop, and connections that speak in plain values and our errors.
+
+Threads: ``LibvirtLoop`` owns one daemon thread for all connections; callbacks run there and must only hand on. The
+methods of ``Connection`` block (on a lane's thread). A connection is closed by the last call that leaves it, never
+under a call: libvirt's client has crashed when it was closed while another thread was inside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import libvirt
+
+from vmconsole.inventory.errors import ConsoleError, LinkLost, NoSuchDomain, Unsupported
+from vmconsole.links.domain_rows import DomainEvent, DomainRow, NodeFacts, version_text
+from vmconsole.links.libvirt_errors import translate, translate_binding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_log = logging.getLogger(__name__)
+
+KEEPALIVE_INTERVAL_S = 5
+KEEPALIVE_COUNT = 3
+ROW_GROUPS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+SLOW_GROUPS = libvirt.VIR_DOMAIN_STATS_BALLOON | libvirt.VIR_DOMAIN_STATS_INTERFACE | libvirt.VIR_DOMAIN_STATS_BLOCK
+ALL_GROUPS = SLOW_GROUPS | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+_RUNNING_ONLY = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED
+_NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+_WAKE_EVERY_MS = 500
+
+
+class LibvirtLoop:
+    """libvirt's event loop on a thread of its own. Make and start one before the first connection is opened."""
+
+    def __init__(self) -> None:
+        libvirt.virEventRegisterDefaultImpl()
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised, not printed
+        self._closed = threading.Event()
+        self._timer = -1
+        self._thread = threading.Thread(target=self._run, name="libvirt events", daemon=True)
+
+    def start(self) -> None:
+        self._timer = libvirt.virEventAddTimeout(_WAKE_EVERY_MS, lambda *_: None, None)
+        self._thread.start()
+
+    def close(self, *, timeout_s: float = 1.0) -> None:
+        """End the thread. Open connections get no events and no keep-alive from then on."""
+        if self._closed.is_set() or not self._thread.is_alive():
+            return
+        self._closed.set()
+        libvirt.virEventUpdateTimeout(self._timer, 0)  # wakes the loop
+        self._thread.join(timeout_s)
+        libvirt.virEventRemoveTimeout(self._timer)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                libvirt.virEventRunDefaultImpl()
+            except libvirt.libvirtError:
+                _log.exception("libvirt's event loop failed once")
+
+
+class Connection:
+    """One open connection. Every method raises errors of ``inventory.errors`` only."""
+
+    def __init__(self, raw: libvirt.virConnect, *, where: str) -> None:
+        self._raw = raw
+        self.where = where
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._retired = False
+        self._closed = threading.Event()
+        self._callbacks: list[int] = []
+
+    @classmethod
+    def open(cls, uri: str, *, where: str) -> Connection:
+        """Blocks, for ever if the daemon hangs: give it a deadline and a way to end the transport under it."""
+        with _translated(f"connect to libvirt on {where}", where):
+            connection = cls(libvirt.open(uri), where=where)
+            # Drivers inside this process, and loops that do not run, know no keep-alive.
+            with contextlib.suppress(libvirt.libvirtError):
+                connection._raw.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
+        return connection
+
+    def close(self, *, timeout_s: float = 0.0) -> bool:
+        """Close once no call is inside any more. True when that has happened."""
+        with self._lock:
+            is_mine = not self._retired and self._inside == 0
+            self._retired = True
+        if is_mine:
+            self._really_close()
+        return self._closed.wait(timeout_s)
+
+    def _really_close(self) -> None:
+        with contextlib.suppress(libvirt.libvirtError):
+            self._raw.unregisterCloseCallback()
+        for number in self._callbacks:
+            with contextlib.suppress(libvirt.libvirtError):
+                self._raw.domainEventDeregisterAny(number)
+        with contextlib.suppress(libvirt.libvirtError):
+            self._raw.close()
+        self._closed.set()
+
+    @contextlib.contextmanager
+    def _call(self, tried: str = "") -> Iterator[libvirt.virConnect]:
+        with self._lock:
+            if self._retired:
+                raise LinkLost(f"The connection to {self.where} was closed.", where=self.where)
+            self._inside += 1
+        try:
+            with _translated(tried, self.where):
+                yield self._raw
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            is_last = self._retired and self._inside == 0
+        if is_last:
+            self._really_close()
+
+    @contextlib.contextmanager
+    def _domain(self, uuid: str, tried: str) -> Iterator[libvirt.virDomain]:
+        with self._call(tried) as raw:
+            yield raw.lookupByUUIDString(uuid)
+
+    # -- what it tells by itself ---------------------------------------------------------------------------------------
+
+    def on_closed(self, closed: Callable[[], None]) -> None:
+        """``closed()`` on the event loop's thread when the daemon or the link goes away."""
+        with self._call(), contextlib.suppress(libvirt.libvirtError):  # not in drivers of this process
+            self._raw.registerCloseCallback(lambda _conn, _reason, _opaque: closed(), None)
+
+    def on_lifecycle(self, happened: Callable[[DomainEvent], None]) -> bool:
+        """``happened`` on the event loop's thread; must not block. False where the driver has no events."""
+
+        def callback(_conn: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
+            happened(_event(domain, "lifecycle", event=event, detail=detail))
+
+        return self._register(libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, callback)
+
+    def on_other_events(self, happened: Callable[[DomainEvent], None]) -> None:
+        """The rest of the events that say that a guest's facts changed, or that it is in trouble."""
+        plain = {
+            libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: "reboot",
+            libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: "device-added",
+            libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: "device-removed",
+            libvirt.VIR_DOMAIN_EVENT_ID_TUNABLE: "tunable",
+            libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE: "metadata",
+            libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON: "io-error",
+            libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: "watchdog",
+        }
+        for number, kind in plain.items():
+
+            def callback(_conn: Any, domain: Any, *rest: Any, kind: str = kind) -> None:
+                words = rest[0] if len(rest) > 1 and isinstance(rest[0], str) else ""
+                happened(_event(domain, kind, words=words))
+
+            self._register(number, callback)
+
+    def _register(self, number: int, callback: Callable[..., None]) -> bool:
+        with self._call() as raw:
+            try:
+                self._callbacks.append(raw.domainEventRegisterAny(None, number, callback, None))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() in {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INVALID_ARG}:
+                    return False
+                raise
+        return True
+
+    # -- facts ---------------------------------------------------------------------------------------------------------
+
+    def node(self) -> NodeFacts:
+        """Name, size and versions of the host: four calls."""
+        with self._call("ask the host about itself") as raw:
+            info = raw.getInfo()
+            versions = {"libvirt": version_text(raw.getLibVersion())}
+            with contextlib.suppress(libvirt.libvirtError):  # no hypervisor is installed there
+                versions[raw.getType().lower()] = version_text(raw.getVersion())
+            return NodeFacts(raw.getHostname(), int(info[2]), int(info[1]) * 1024 * 1024, versions)
+
+    def domain_rows(self) -> list[DomainRow]:
+        """All domains in two calls, where the driver has bulk statistics; more calls where it does not."""
+        with self._call("list the guests") as raw:
+            transient = {d.UUIDString() for d in raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)}
+            try:
+                found = _bulk(raw, ROW_GROUPS, 0)
+            except Unsupported:
+                found = [(domain, {}) for domain in raw.listAllDomains()]
+            return [row for d, s in found if (row := _row(d, s, persistent=d.UUIDString() not in transient))]
+
+    def domain_row(self, uuid: str) -> DomainRow | None:
+        """One domain afresh; None when it is gone."""
+        try:
+            with self._domain(uuid, "look at the guest") as domain:
+                return _row(domain, {}, persistent=bool(domain.isPersistent()))
+        except NoSuchDomain:
+            return None
+
+    def stats(self, groups: int) -> list[tuple[str, dict[str, Any]]]:
+        """(uuid, statistics) of domains that have a process, without waiting for a busy one."""
+        with self._call("read statistics") as raw:
+            return [(domain.UUIDString(), found) for domain, found in _bulk(raw, groups, _RUNNING_ONLY)]
+
+    def xml(self, uuid: str, *, stored: bool) -> str:
+        with self._domain(uuid, "read the guest's definition") as domain:
+            flags = libvirt.VIR_DOMAIN_XML_INACTIVE if stored else 0
+            return str(domain.XMLDesc(flags))
+
+    def active_xml(self) -> list[tuple[str, Callable[[], str]]]:
+        """(name, reader of its XML) of each active domain. The readers may be called on several threads at once."""
+        with self._call("list the running guests") as raw:
+            domains = raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        return [(domain.name(), functools.partial(self._xml_of, domain)) for domain in domains]
+
+    def _xml_of(self, domain: libvirt.virDomain) -> str:
+        with self._call("read a guest's definition"):
+            return str(domain.XMLDesc(0))
+
+    def volume_path(self, pool: str, volume: str) -> str:
+        with self._call(f"find the volume {pool}/{volume}") as raw:
+            return str(raw.storagePoolLookupByName(pool).storageVolLookupByName(volume).path())
+
+    # -- verbs ---------------------------------------------------------------------------------------------------------
+
+    def create(self, uuid: str) -> None:
+        with self._domain(uuid, "start the guest") as domain:
+            domain.create()
+
+    def shutdown(self, uuid: str) -> None:
+        with self._domain(uuid, "ask the guest to shut down") as domain:
+            domain.shutdown()
+
+    def reboot(self, uuid: str) -> None:
+        with self._domain(uuid, "ask the guest to reboot") as domain:
+            domain.reboot()
+
+    def suspend(self, uuid: str) -> None:
+        with self._domain(uuid, "pause the guest") as domain:
+            domain.suspend()
+
+    def resume(self, uuid: str) -> None:
+        with self._domain(uuid, "resume the guest") as domain:
+            domain.resume()
+
+    def destroy(self, uuid: str) -> None:
+        with self._domain(uuid, "force the guest off") as domain:
+            domain.destroy()
+
+    def scheduler(self, uuid: str, *, stored: bool) -> dict[str, int]:
+        """schedulerParametersFlags: quotas and periods in µs, ``cpu_shares``."""
+        with self._domain(uuid, "read the CPU limits") as domain:
+            return dict(domain.schedulerParametersFlags(_affect(stored=stored)))
+
+    def set_scheduler(self, uuid: str, values: dict[str, int], *, stored: bool) -> None:
+        """The binding reads with the same flags before it writes, and reading refuses LIVE|CONFIG: one at a time."""
+        with self._domain(uuid, "set the CPU limits") as domain:
+            domain.setSchedulerParametersFlags(values, _affect(stored=stored))
+
+    def memory(self, uuid: str, *, stored: bool) -> dict[str, int]:
+        """memoryParameters, KiB."""
+        with self._domain(uuid, "read the memory limits") as domain:
+            return dict(domain.memoryParameters(_affect(stored=stored)))
+
+
+@contextlib.contextmanager
+def _translated(tried: str, where: str) -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise _console_error(error, tried, where) from error
+    except (TypeError, OverflowError, LookupError) as error:
+        raise translate_binding(error, tried=tried, where=where) from error
+
+
+def _console_error(error: libvirt.libvirtError, tried: str, where: str) -> ConsoleError:
+    return translate(
+        code=error.get_error_code() or 0,
+        domain=error.get_error_domain() or 0,
+        message=error.get_error_message() or str(error),
+        tried=tried,
+        where=where,
+    )
+
+
+def _affect(*, stored: bool) -> int:
+    return int(libvirt.VIR_DOMAIN_AFFECT_CONFIG if stored else libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _event(domain: libvirt.virDomain, kind: str, *, event: int = 0, detail: int = 0, words: str = "") -> DomainEvent:
+    return DomainEvent(domain.UUIDString(), domain.name(), kind, event, detail, words)
+
+
+def _bulk(raw: libvirt.virConnect, groups: int, flags: int) -> list[tuple[libvirt.virDomain, dict[str, Any]]]:
+    """getAllDomainStats without waiting for busy guests; daemons before 4.5 do not know how not to wait.
+
+    Raises Unsupported where the driver has no bulk statistics at all.
+    """
+    for nowait in (_NOWAIT, 0):
+        try:
+            return list(raw.getAllDomainStats(groups, flags | nowait))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INVALID_ARG}:
+                raise
+    raise Unsupported("This host's driver has no bulk statistics.")
+
+
+def _row(domain: libvirt.virDomain, stats: dict[str, Any], *, persistent: bool) -> DomainRow | None:
+    """A row from bulk statistics; from the domain itself where they say too little. None when it went meanwhile."""
+    state, vcpus, memory = stats.get("state.state"), stats.get("vcpu.current"), stats.get("balloon.maximum")
+    if None in {state, vcpus, memory}:
+        try:
+            state, memory, _, vcpus, _ = domain.info()
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return None
+            raise
+    number = domain.ID()
+    return DomainRow(
+        uuid=domain.UUIDString(), name=domain.name(), libvirt_id=None if number < 0 else number, state=int(state or 0),
+        vcpus=vcpus, memory_max_kib=memory, persistent=persistent,
+    )  # fmt: skip
