@@ -36,9 +36,9 @@ class LinkMaker:
         from vmconsole.links.host_link import HostLink  # late: brings libvirt
         from vmconsole.links.libvirt_link import LibvirtLoop
         from vmconsole.links.sampler import make_sampler
-        from vmconsole.links.uri import parse
+        from vmconsole.links.uri import parse_uri
 
-        address = parse(uri)
+        address = parse_uri(uri)
         if self._event_loop is None:
             self._event_loop = LibvirtLoop()
             self._event_loop.start()

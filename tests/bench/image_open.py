@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opening an image in the editor's session against a bare guestfish launch of the same image, in the same run."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from vmconsole.images.messages import ImageSource
+from vmconsole.images.session import ImageSession
+from vmconsole.links.ssh import LocalShell
+
+RUNS = 3
+OPEN_S = 300.0
+
+
+def measure() -> dict[str, object]:
+    with tempfile.TemporaryDirectory(prefix="vmc-bench-") as folder:
+        image = _image(Path(folder))
+        _bare(image)  # the appliance is built once and cached: nobody's cost
+        pairs = [(_bare(image), _ours(image, Path(folder) / str(number))) for number in range(RUNS)]
+    bare, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratios = sorted(own / floor for floor, own in pairs)
+    return {
+        "runs": RUNS,
+        "open_s": round(ours, 2),
+        "guestfish_launch_s": round(bare, 2),
+        "ratio": round(statistics.median(ratios), 3),
+        "aim": 1.3,
+    }
+
+
+def _image(folder: Path) -> Path:
+    content = folder / "content"
+    (content / "etc").mkdir(parents=True)
+    (content / "etc" / "hostname").write_text("bench\n")
+    raw, image = folder / "bench.raw", folder / "bench.qcow2"
+    subprocess.run(["truncate", "-s", "64M", raw], check=True)
+    mkfs = shutil.which("mkfs.ext4") or "/sbin/mkfs.ext4"
+    subprocess.run([mkfs, "-q", "-F", "-d", content, raw], check=True)
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", raw, image], check=True)
+    return image
+
+
+def _bare(image: Path) -> float:
+    began = time.monotonic()
+    subprocess.run(
+        ["guestfish", "--ro", "-a", image, "--format=qcow2", "run", ":", "mount", "/dev/sda", "/", ":", "ls", "/"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env=_environment(),
+        timeout=OPEN_S,
+    )
+    return time.monotonic() - began
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    from vmconsole.images import kvm
+
+    return dict(os.environ) | ({} if kvm.works() else {"LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"})
+
+
+def _ours(image: Path, work_dir: Path) -> float:
+    work_dir.mkdir()
+    source = ImageSource(path=str(image), format_hint="qcow2", where="this machine", guest_name="bench")
+    began = time.monotonic()
+    session = ImageSession(
+        source, LocalShell(), work_dir=work_dir, image_users=lambda: (), on_event=lambda _: None, cache_dir=None
+    )
+    try:
+        session.open().result(timeout=OPEN_S)
+        session.list_folder("/").result(timeout=OPEN_S)
+        return time.monotonic() - began
+    finally:
+        session.close(keep_draft=False)
