@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--no-load", action="store_true", help="guests idle from the start")
     up.add_argument("--name", help="prefix of cgroups and interfaces (default: made from the directory)")
     up.set_defaults(run=_up)
-    commands.add_parser("down", help="end and remove everything").set_defaults(run=_down)
+    down = commands.add_parser("down", help="end and remove everything")
+    down.add_argument("--name", help="of a lab whose directory was lost")
+    down.set_defaults(run=_down)
     status = commands.add_parser("status", help="what is up")
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(run=_status)
@@ -89,9 +91,9 @@ def _up(lab: Lab, options: argparse.Namespace) -> None:
         print(host.uri)
 
 
-def _down(lab: Lab, _: argparse.Namespace) -> None:
+def _down(lab: Lab, options: argparse.Namespace) -> None:
     began = time.monotonic()
-    lab.down()
+    lab.down(name=options.name)
     print(f"down in {time.monotonic() - began:.1f} s", file=sys.stderr)
 
 

@@ -20,7 +20,7 @@ GUEST_XML = """\
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{boot}/vmlinuz</kernel>
     <initrd>{boot}/initrd</initrd>
-    <cmdline>console=tty0 console=ttyS0 quiet mitigations=off panic=5 lab.name={name} {load}</cmdline>
+    <cmdline>console=tty0 console=ttyS0 quiet nokaslr mitigations=off panic=5 lab.name={name} {load}</cmdline>
   </os>
   <features><acpi/><apic/></features>
   <clock offset='utc'/>
@@ -30,7 +30,7 @@ GUEST_XML = """\
       <source file='{disks}/{name}.qcow2'/>
       <target dev='vda' bus='virtio'/>
     </disk>
-    <interface type='network'><source network='default'/><model type='virtio'/></interface>
+    <interface type='network'><source network='default'/><model type='virtio'/><rom enabled='no'/></interface>
     <serial type='pty'/>
     <console type='pty'/>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>

@@ -94,6 +94,8 @@ class Lab:
             with network.only_one_chooses():
                 subnet = str(network.free_subnet())
                 name = options.name or self._directory.default_name()
+                if cgroups.groups_of(name) or network.has_bridge(name):
+                    raise LabError(f"a lab named {name} is there already, or its remains: lab down --name {name}")
                 settings = Settings(name, subnet, options.guests, options.memory_mib, options.load, list(numbers))
                 self._directory.save(settings)
                 network.make_bridge(settings.wiring)  # now nobody else finds the subnet free
@@ -136,30 +138,33 @@ class Lab:
                 self._say(f"{host.name}: {settings.guests} guests started")
 
     # ---- down
-    def down(self) -> None:
-        """End and remove everything of this lab, also what an interrupted `up` or a damaged directory left."""
+    def down(self, *, name: str | None = None) -> None:
+        """End and remove everything of this lab, also what an interrupted `up` or a damaged directory left.
+
+        `name`: of a lab whose directory was lost or damaged, where it was chosen.
+        """
         require_root()
         exists = self._directory.path.exists()
         if exists:
             self._directory.claim()
         if exists and not self._directory.holder_lives():
             # The last command of a killed `up` holds the lock, and waits for something in a host.
-            cgroups.kill_members(cgroups.groups_of(self._name()))
+            cgroups.kill_members(cgroups.groups_of(self._name(name)))
         with self._directory.locked() if exists else contextlib.nullcontext():
-            name = self._name()
-            groups = cgroups.groups_of(name)
+            lab = self._name(name)
+            groups = cgroups.groups_of(lab)
             cgroups.kill_members(groups)
-            network.remove_links(name)
+            network.remove_links(lab)
             cgroups.remove_groups(groups)
             if exists:
                 self._directory.remove()
 
-    def _name(self) -> str:
+    def _name(self, chosen: str | None) -> str:
         try:
             settings = self._directory.settings()
         except LabError:  # damaged; what it made carries the default name, unless one was chosen
             settings = None
-        return settings.name if settings else self._directory.default_name()
+        return settings.name if settings else chosen or self._directory.default_name()
 
 
 def _check(options: LabOptions) -> None:

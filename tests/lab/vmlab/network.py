@@ -6,6 +6,7 @@ Nothing else of the machine's network is changed: no forwarding, no firewall rul
 
 import contextlib
 import json
+import os
 import re
 import socket
 import time
@@ -78,9 +79,14 @@ def free_subnet() -> IPv4Network:
     raise LabError(f"no free subnet left in {POOL}: every part of it has a route on this machine")
 
 
+def has_bridge(lab: str) -> bool:
+    """Whether the bridge of the lab named `lab` is there."""
+    return os.path.exists(f"/sys/class/net/{lab}-br")
+
+
 def make_bridge(wiring: Wiring) -> None:
     """The bridge with the machine's own address on it; no error when it is there already."""
-    if run(["ip", "link", "show", wiring.bridge], check=False).returncode == 0:
+    if has_bridge(wiring.lab):
         return
     made = run(["ip", "link", "add", wiring.bridge, "type", "bridge"], check=False)
     if made.returncode != 0:
