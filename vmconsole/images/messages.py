@@ -85,7 +85,8 @@ class ImageSource:
     path: str
     """Absolute path of a file or a block device on the host."""
     format_hint: str = ""
-    """``qcow2``, ``raw``… from the guest's definition; empty when nobody said (then the file's own header is believed)."""
+    """``qcow2``, ``raw``… from the guest's definition; empty when nobody said (then the file's own header is
+    believed)."""
     where: str = ""
     """Host name for messages; empty on this machine."""
     guest_name: str = ""
@@ -94,6 +95,8 @@ class ImageSource:
     """Then it opens to look only."""
     is_read_only: bool = False
     """The caller wants to look only (a CD image, a base image)."""
+    backing_folders: tuple[str, ...] = ()
+    """Folders, beside the image's own, where its backing files may be: the host's storage pools."""
 
 
 @dataclass(frozen=True, slots=True)

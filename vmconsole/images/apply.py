@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apply: a draft is carried to the image's host, sealed as a journal there, committed, verified, and forgotten.
+
+Until the seal the image is untouched and a failure leaves nothing behind. After it, the host finishes by itself, or the
+next Apply does. Blocks; the session's thread, except ``cancel``. The steps on the host are in ``journal``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import subprocess
+import threading
+import time
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
+
+from vmconsole.images import journal
+from vmconsole.images.hints import explained
+from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageError, ImageInUse, ImageLinkLost, ImageNoSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vmconsole.images.facts import ImageFacts
+    from vmconsole.links.base import Completed, Shell
+
+_CHUNK_BYTES = 1024 * 1024
+_SHORT_S = 30.0
+_LONG_S = 600.0
+_POLL_S = 0.1
+_MOST_RANGES = 32
+_SPARE_KIB = 16 * 1024
+_CHANGED = "90"
+"""The commit's own status for «the image is not what it was»."""
+
+
+def check_users(users: tuple[str, ...], where: str) -> None:
+    """Raises ImageInUse if a guest uses the image."""
+    if users:
+        raise ImageInUse(
+            f"The image is used by the running guest {', '.join(users)}.",
+            cause="To write to a disk under a running guest destroys its filesystems.",
+            advice="Shut the guest down, then Apply again. The draft is kept.",
+            where=where,
+        )
+
+
+class Apply:
+    """One Apply of one draft, or the end of an earlier one."""
+
+    def __init__(self, shell: Shell, facts: ImageFacts, *, report: Callable[[str, int, int], None]) -> None:
+        self._shell, self._facts = shell, facts
+        self._report = report
+        self._cancelled = threading.Event()
+        self._carrier: subprocess.Popen[bytes] | None = None
+
+    @property
+    def _where(self) -> str:
+        return self._facts.path if self._shell.is_local else f"{self._shell.where}: {self._facts.path}"
+
+    def cancel(self) -> None:
+        """Stop, as long as the draft is only being carried. Any thread."""
+        self._cancelled.set()
+        carrier = self._carrier
+        if carrier is not None:
+            carrier.kill()
+
+    def check_unchanged(self) -> None:
+        """Raises ImageError if the image is not what it was when it was opened."""
+        now = self._run(journal.identity_command(self._facts.path), "The image cannot be looked at.").out
+        if _line(now) != self._facts.identity:
+            raise ImageError(
+                "The image was changed by somebody else since it was opened, so the draft does not fit it any more.",
+                advice="Export what you need from the draft, discard it, and open the image again.",
+                where=self._where,
+                said=f"then: {self._facts.identity}; now: {_line(now)}",
+            )
+
+    def check_space(self, overlay_bytes: int) -> None:
+        """Raises ImageNoSpace unless the host has room for the journal, and for what the image may grow by."""
+        journals = _parent(self._facts.journal_folder)
+        images = _parent(self._facts.path)
+        command = f"LC_ALL=C df -P -k -- {shlex.quote(journals)} {shlex.quote(images)} | tail -n 2"
+        rows = [r.split() for r in self._run(command, "The host's free space is not known.").out.decode().splitlines()]
+        needed_kib = overlay_bytes // 1024 + _SPARE_KIB
+        needs = [needed_kib, 0 if self._facts.is_block_device else overlay_bytes // 1024]
+        if rows[0][0] == rows[1][0]:
+            needs = [sum(needs), sum(needs)]
+        for row, need in zip(rows, needs, strict=True):
+            if int(row[3]) < need:
+                raise ImageNoSpace(
+                    f"The host needs {need >> 10} MiB free in {row[5]} for this, and has {int(row[3]) >> 10} MiB.",
+                    cause="The draft is carried there whole, and the image may grow by as much.",
+                    advice="Free some space there, then Apply again. The draft is kept.",
+                    where=self._where,
+                )
+
+    def carry(self, overlay: Path, record: journal.Record) -> None:
+        """Bring the draft to the host and seal it there. After a failure or ``cancel`` the host is as before."""
+        folder = self._facts.journal_folder
+        self._run(journal.begin_command(folder), "The draft cannot be carried to the host.")
+        try:
+            self._send(overlay)
+            seal = journal.seal_command(folder, self._facts.path, self._facts.format)
+            self._run(seal, "The carried draft cannot be used on the host.", feed=journal.record_text(record))
+        except BaseException:
+            # Also a cancel must leave nothing there. If the link is gone, the next Apply clears it away.
+            self._clean_quietly()
+            raise
+
+    def _send(self, overlay: Path) -> None:
+        total, sent, digest = overlay.stat().st_size, 0, hashlib.sha256()
+        carrier = self._carrier = self._shell.popen(journal.carry_command(self._facts.journal_folder))
+        assert carrier.stdin is not None
+        try:
+            with overlay.open("rb") as file:
+                while (part := file.read(_CHUNK_BYTES)) and not self._cancelled.is_set():
+                    carrier.stdin.write(part)
+                    digest.update(part)
+                    sent += len(part)
+                    self._report("Carrying the draft to the host", sent, total)
+            out, said = carrier.communicate(timeout=_LONG_S)
+        except (BrokenPipeError, subprocess.TimeoutExpired) as error:
+            carrier.kill()
+            out, said = carrier.communicate()
+            said = said or str(error).encode()
+        finally:
+            self._carrier = None
+        if self._cancelled.is_set():
+            raise CancelledError
+        if carrier.returncode or out.split()[:1] != [digest.hexdigest().encode()]:
+            words = said.decode(errors="replace")
+            raise explained("The draft did not arrive on the host.", words, where=self._where, otherwise=ImageLinkLost)
+
+    def commit(self, *, expects_unchanged: bool) -> None:
+        """Write the sealed journal into the image, verify, and clear the journal away."""
+        facts = self._facts
+        expected = facts.identity if expects_unchanged else ""
+        command = journal.commit_command(facts.journal_folder, facts.path, facts.format, expected_identity=expected)
+        self._run(command, "The host cannot begin to write the image.")
+        self.await_end()
+
+    def await_end(self) -> None:
+        """Wait for a commit that runs on the host; then verify and clear away."""
+        result, log = self._polled()
+        if result != "0":
+            self._give_up(result, log)
+        self._verify()
+        self._run(journal.clean_command(self._facts.journal_folder), "The journal cannot be removed from the host.")
+
+    def _polled(self) -> tuple[str, str]:
+        began_at = time.monotonic()
+        while True:
+            out = self._run(
+                journal.poll_command(self._facts.journal_folder), "The host does not say how far it is."
+            ).out
+            state, _, log = out.decode(errors="replace").partition("\n")
+            if state == "dead" and time.monotonic() - began_at < 2.0:
+                state = "running"  # it has only just been started
+            if state != "running":
+                return state, log
+            done = re.findall(r"\(([\d.]+)/100%\)", log)
+            self._report("Writing the image", int(float(done[-1]) * 100) if done else 0, 10_000)
+            time.sleep(_POLL_S)
+
+    def _give_up(self, result: str, log: str) -> None:
+        """Raise for a failed commit. If it had not written yet, the journal goes and only the draft stays."""
+        said = re.sub(r"\s*\([\d.]+/100%\)\s*", "", log).strip()
+        now = self._run(journal.identity_command(self._facts.path), "The image cannot be looked at.").out
+        untouched = result == _CHANGED or _line(now) == self._facts.identity
+        if untouched:
+            self._clean_quietly()
+            raise explained("The draft was not applied; the image is as it was.", said, where=self._where)
+        problem = explained("The draft was applied only in part.", said, where=self._where).explanation
+        raise ImageDamaged(
+            problem.what,
+            cause=problem.cause,
+            advice="Do not start the guest. Open the image again and choose Apply: the host's journal finishes it.",
+            where=self._where,
+            said=said or f"the commit ended with «{result}»",
+        )
+
+    def _verify(self) -> None:
+        """Compare what the draft holds with what the image now has there."""
+        facts = self._facts
+        draft = shlex.quote(f"{facts.journal_folder}/draft.qcow2")
+        extents = json.loads(
+            self._run(f"qemu-img map --output=json -f qcow2 -- {draft}", "The journal cannot be read.").out
+        )
+        ranges = journal.ranges_of(extents, most=_MOST_RANGES)
+        for number, (start, length) in enumerate(ranges):
+            self._report("Verifying", number, len(ranges))
+            compare = journal.compare_command(facts.journal_folder, facts.path, facts.format, start, length)
+            self._run(compare, "The image does not have what was written to it.", deadline_s=_LONG_S)
+
+    def discard_journal(self) -> None:
+        """Remove an unfinished Apply from the host, by the user's wish."""
+        self._run(journal.clean_command(self._facts.journal_folder), "The journal cannot be removed from the host.")
+
+    def _clean_quietly(self) -> None:
+        try:
+            self._shell.run(journal.clean_command(self._facts.journal_folder), deadline_s=_SHORT_S)
+        except (ConsoleError, OSError):
+            return
+
+    def _run(self, command: str, what: str, *, feed: bytes = b"", deadline_s: float = _LONG_S) -> Completed:
+        done = self._shell.run(command, deadline_s=deadline_s, feed=feed)
+        if done.status:
+            said = (done.err or done.out).decode(errors="replace")
+            raise explained(what, said, where=self._where)
+        return done
+
+
+def _line(out: bytes) -> str:
+    return out.decode(errors="surrogateescape").strip("\n")
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0] or "/"

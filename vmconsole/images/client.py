@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parent's side of the guestfs child: starts it, asks, cancels, and can always end it and its appliance.
+
+Threads: ``ask`` blocks and is called by one thread at a time (the session's); ``cancel``, ``kill`` and ``close`` may be
+called from any. Progress and console text arrive on the client's reader thread.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
+
+from vmconsole.images import requests, wire
+from vmconsole.images.hints import error_of
+from vmconsole.inventory.errors import ImageError, ImageLinkLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+_CONSOLE_LINES = 200
+_CANCEL_GRACE_S = 30.0
+"""A cancelled request that is still stuck after that is on a dead disk: the appliance is ended."""
+
+
+class GuestfsClient:
+    """One child process. After ``kill`` (or the child's own end) every ``ask`` raises the reason."""
+
+    def __init__(self, *, on_progress: Callable[[str, int, int], None], on_end: Callable[[ImageError], None]) -> None:
+        """``on_end`` is called once, from the reader thread, if the child ends without ``close`` or ``kill``."""
+        self._on_progress = on_progress
+        self._on_end = on_end
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self._answers: queue.SimpleQueue[requests.Done | requests.Refused | None] = queue.SimpleQueue()
+        self._console: collections.deque[str] = collections.deque(maxlen=_CONSOLE_LINES)
+        self._lock = threading.Lock()
+        self._number = 0
+        self._cancelled_at: float | None = None
+        self._appliance_pid = 0
+        self._reason: ImageError | None = None
+
+    def start(self) -> None:
+        """Start the child. It loads libguestfs while the caller goes on."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "vmconsole.images.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            # Messages of tools inside are matched by their English words.
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), name="guestfs answers")
+        self._noise = threading.Thread(target=self._listen, args=(self._process.stderr,), name="guestfs stderr")
+        self._reader.start()
+        self._noise.start()
+
+    @property
+    def console_text(self) -> str:
+        """The last lines of the appliance's console and of the child's stderr."""
+        return "".join(self._console)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The child and its appliance, as far as they are running."""
+        child = self._process.pid if self._process is not None and self._process.poll() is None else 0
+        return tuple(pid for pid in (child, self._appliance_pid) if pid)
+
+    def ask(self, request: requests.Request, *, deadline_s: float) -> object:
+        """Do a request. Raises ImageError; CancelledError after ``cancel``. Past the deadline the child is killed."""
+        with self._lock:
+            if self._reason is not None:
+                raise self._reason
+            self._number += 1
+            self._cancelled_at = None
+            number = self._number
+        self._send(requests.Ask(number, request))
+        answer = self._await(type(request).__name__, time.monotonic() + deadline_s)
+        with self._lock:
+            self._cancelled_at = None
+        if isinstance(answer, requests.Done):
+            return answer.value
+        if answer.kind == "Cancelled":
+            raise CancelledError
+        raise error_of(answer.kind, answer.explanation)
+
+    def _await(self, what: str, ends_at: float) -> requests.Done | requests.Refused:
+        while True:
+            try:
+                answer = self._answers.get(timeout=0.25)
+            except queue.Empty:
+                self._check_patience(what, ends_at)
+                continue
+            if answer is None:
+                raise self._reason or self._died()
+            return answer
+
+    def _check_patience(self, what: str, ends_at: float) -> None:
+        now, cancelled_at = time.monotonic(), self._cancelled_at
+        if now > ends_at:
+            self.kill(
+                ImageLinkLost(
+                    "The image's appliance did not answer in time.",
+                    cause=f"«{what}» took longer than it may; the disk below it may be gone.",
+                    advice="Open the image again; the draft is kept.",
+                    said=self.console_text[-2000:],
+                )
+            )
+        elif cancelled_at is not None and now > cancelled_at + _CANCEL_GRACE_S:
+            self.kill(
+                ImageLinkLost(
+                    "The request could not be stopped, so the appliance was ended.",
+                    cause="The disk below it does not answer.",
+                    advice="Open the image again; the draft is kept.",
+                )
+            )
+
+    def cancel(self) -> None:
+        """Stop the running request: ``ask`` then raises CancelledError."""
+        with self._lock:
+            self._cancelled_at = time.monotonic()
+            number = self._number
+        with contextlib.suppress(ImageError):
+            self._send(requests.Cancel(number))
+
+    def kill(self, reason: ImageError) -> None:
+        """End the child and its appliance at once; a stuck ``ask`` raises ``reason``."""
+        with self._lock:
+            self._reason = self._reason or reason
+            process, appliance = self._process, self._appliance_pid
+            self._appliance_pid = 0
+        if appliance:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(appliance, signal.SIGKILL)
+        if process is not None and process.poll() is None:
+            # The child leads a process group with its appliance in it, also one that it is only now starting.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End everything and wait for it (well under a second)."""
+        self.kill(ImageError("The image was closed."))
+        process = self._process
+        if process is None:
+            return
+        process.wait()
+        for thread in (self._reader, self._noise):
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(timeout=2.0)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _send(self, message: object) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(wire.encode(message))
+            self._process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise self._reason or self._died() from error
+
+    def _read(self, answers: BinaryIO) -> None:
+        with contextlib.suppress(ValueError, OSError):
+            for line in answers:
+                self._take(wire.decode(line))
+        is_surprise = self._reason is None
+        # However it ended, an appliance without its child must not stay.
+        self.kill(self._died())
+        self._answers.put(None)
+        if is_surprise and self._reason is not None:
+            self._on_end(self._reason)
+
+    def _take(self, message: object) -> None:
+        if isinstance(message, requests.Done | requests.Refused):
+            self._answers.put(message)
+        elif isinstance(message, requests.Moved):
+            self._on_progress(message.words, message.position, message.total)
+        elif isinstance(message, requests.Console):
+            self._console.append(message.text)
+        elif isinstance(message, requests.ApplianceStarted):
+            with self._lock:
+                self._appliance_pid = message.pid
+
+    def _listen(self, noise: BinaryIO) -> None:
+        with contextlib.suppress(ValueError, OSError):
+            for line in noise:
+                self._console.append(line.decode(errors="replace"))
+
+    def _died(self) -> ImageError:
+        return ImageLinkLost(
+            "The program that reads the image ended by itself.",
+            cause="It or its appliance was killed, or crashed.",
+            advice="Open the image again; the draft is kept.",
+            said=self.console_text[-2000:],
+        )

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host says of an image before it is opened: format, size, identity, backing chain, an unfinished Apply.
+
+Blocks; runs on the session's thread. A backing file is named by data inside the image, so each one is judged before
+QEMU may open it: the image may have been brought here by anybody.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vmconsole.images import journal
+from vmconsole.images.hints import explained
+from vmconsole.inventory.errors import ImageDamaged, ImageUnreadable
+
+if TYPE_CHECKING:
+    from vmconsole.images.messages import ImageSource
+    from vmconsole.links.base import Shell
+
+EDITABLE_FORMATS = frozenset({"qcow2", "raw"})
+LOOKABLE_FORMATS = EDITABLE_FORMATS | {"vdi", "vpc", "vhdx", "qed", "parallels"}
+"""vmdk is not among them: it names other files as its parts."""
+_MAX_CHAIN = 20
+_DEADLINE_S = 60.0
+_FIXED_LINES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    path: str
+    """With links followed: the file that is locked and written."""
+    format: str
+    virtual_size_bytes: int
+    identity: str
+    """One line by which a change is seen: size, inode and time of the last change in nanoseconds."""
+    is_block_device: bool
+    backing_path: str = ""
+    """The file it is based on, as its header names it; empty if none."""
+    backing_format: str = ""
+    oddity: str = ""
+    """Why QEMU must not open it (encrypted, parts in other files); empty if it may."""
+    journal_folder: str = ""
+    """Where an Apply keeps its journal."""
+    unfinished: journal.Record | None = None
+    """An Apply that was cut off."""
+
+
+def look_at(shell: Shell, source: ImageSource) -> ImageFacts:
+    """The facts about an image and its chain. Raises ImageError, in words, for what must not be opened."""
+    facts = _facts(shell, source.path, source.format_hint)
+    if facts.format not in LOOKABLE_FORMATS:
+        raise ImageUnreadable(
+            f"Images of the format «{facts.format}» are not opened here.",
+            advice="Convert it first: `qemu-img convert -O qcow2`.",
+            where=facts.path,
+        )
+    _check_chain(shell, source, facts)
+    return facts
+
+
+def _check_chain(shell: Shell, source: ImageSource, top: ImageFacts) -> None:
+    folders = tuple(source.backing_folders) + (() if top.is_block_device else (posixpath.dirname(top.path),))
+    current = top
+    for _ in range(_MAX_CHAIN):
+        if current.oddity:
+            raise ImageUnreadable("This image is not opened here.", cause=current.oddity, where=current.path)
+        if not current.backing_path:
+            return
+        current = _backing(shell, current, folders)
+    raise ImageUnreadable(f"The image has more than {_MAX_CHAIN} backing files.", where=top.path)
+
+
+def _backing(shell: Shell, image: ImageFacts, folders: tuple[str, ...]) -> ImageFacts:
+    path = image.backing_path
+    if not path.startswith("/"):
+        raise ImageUnreadable(
+            "The image is based on something that is not a plain file, so it is not opened.",
+            cause=f"Its header names «{path}» as backing file. That is data inside the image, and could be anything.",
+            advice="If you trust it, flatten it on the host: `qemu-img convert`.",
+            where=image.path,
+        )
+    if not image.backing_format:
+        raise ImageUnreadable(
+            "The image does not say which format its backing file has, so it is not opened.",
+            cause="To guess would let a guest that writes to a raw backing file choose what the host opens.",
+            advice=f"Say it once on the host: `qemu-img rebase -u -b {path} -F qcow2 {image.path}` (or `-F raw`).",
+            where=image.path,
+        )
+    _check_place(posixpath.normpath(path), folders, image)
+    backing = _facts(shell, path, image.backing_format)
+    _check_place(backing.path, folders, image)
+    if backing.is_block_device:
+        raise ImageUnreadable("The image is based on a block device, and is not opened.", where=f"{image.path}: {path}")
+    return backing
+
+
+def _check_place(path: str, folders: tuple[str, ...], image: ImageFacts) -> None:
+    if not any(path.startswith(folder.rstrip("/") + "/") for folder in folders):
+        raise ImageUnreadable(
+            "The image is based on a file in another place, so it is not opened.",
+            cause=f"Its header names «{path}» as backing file, which is outside the image's own folder and pools.",
+            advice="If you trust it, make its folder a storage pool, or move the backing file beside the image.",
+            where=image.path,
+        )
+
+
+def _facts(shell: Shell, path: str, image_format: str) -> ImageFacts:
+    if not path.startswith("/") or any(ord(c) < 32 for c in path):
+        raise ImageUnreadable("The path of an image must be absolute and without control characters.", where=path)
+    done = shell.run(look_command(path, image_format), deadline_s=_DEADLINE_S)
+    if done.status:
+        said = done.err.decode(errors="replace")
+        raise explained("The image cannot be opened.", said, where=_where(shell, path), otherwise=ImageDamaged)
+    try:
+        return _parsed(done.out.decode(errors="surrogateescape"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ImageDamaged("The host's words on the image are not understood.", where=path, said=repr(error)) from error
+
+
+def _where(shell: Shell, path: str) -> str:
+    return path if shell.is_local else f"{shell.where}: {path}"
+
+
+def look_command(path: str, image_format: str) -> str:
+    """Shell text that prints ``_FIXED_LINES`` lines about the image, then QEMU's JSON."""
+    quoted = shlex.quote(path)
+    known = f"-f {shlex.quote(image_format)} " if image_format else ""
+    return "\n".join(
+        [
+            "export LC_ALL=C TZ=UTC",
+            f"p={quoted}; [ -e \"$p\" ] || {{ echo \"$p: No such file or directory\" >&2; exit 66; }}",
+            "[ -f \"$p\" ] || [ -b \"$p\" ] || { echo \"$p: is neither a file nor a disk\" >&2; exit 65; }",
+            "[ -r \"$p\" ] || { echo \"$p: Permission denied\" >&2; exit 77; }",
+            "command -v qemu-nbd >/dev/null || { echo 'qemu-nbd: not found' >&2; exit 69; }",
+            "r=$(readlink -f -- \"$p\"); printf '%s\\n' \"$r\"",
+            "if [ -b \"$p\" ]; then echo block; else echo file; fi",
+            journal.identity_command(path),
+            journal.FOLDER_COMMAND,
+            journal.STATE_COMMAND,
+            f"qemu-img info -U {known}--output=json -- \"$p\"",
+        ]
+    )  # fmt: skip
+
+
+def _parsed(out: str) -> ImageFacts:
+    lines = out.split("\n", _FIXED_LINES)
+    path, kind, identity, folder = lines[:4]
+    info = json.loads(lines[_FIXED_LINES])
+    return ImageFacts(
+        path=path,
+        format=str(info["format"]),
+        virtual_size_bytes=int(info["virtual-size"]),
+        identity=identity,
+        is_block_device=kind == "block",
+        backing_path=str(info.get("full-backing-filename") or info.get("backing-filename") or ""),
+        backing_format=str(info.get("backing-filename-format") or ""),
+        oddity=_oddity(info),
+        journal_folder=folder,
+        unfinished=journal.read_state(lines[4:_FIXED_LINES]),
+    )
+
+
+def _oddity(info: dict[str, Any]) -> str:
+    details = (info.get("format-specific") or {}).get("data") or {}
+    if info.get("encrypted") or details.get("encrypt"):
+        return "It is encrypted."
+    if details.get("data-file"):
+        return f"It keeps its data in another file, «{details['data-file']}»."
+    if details.get("corrupt"):
+        return "It is marked as corrupt. Repair it on the host: `qemu-img check -r all`, after making a copy."
+    return ""
+
+
+def overlays_command(path: str) -> str:
+    """Prints QEMU's JSON of every qcow2 file in the image's folder: one of them may be based on the image."""
+    folder = shlex.quote(posixpath.dirname(path))
+    return (
+        f'cd {folder} || exit 0; for f in ./*; do [ -f "$f" ] && [ "$(head -c 3 -- "$f" 2>/dev/null)" = QFI ] && '
+        'qemu-img info -U -f qcow2 --output=json -- "$f" 2>/dev/null; done; exit 0'
+    )
+
+
+def overlays_of(out: str, path: str, folder: str) -> tuple[str, ...]:
+    """Names of the images that are based on ``path``, from the output of ``overlays_command``."""
+    decoder = json.JSONDecoder()
+    found, position = [], 0
+    while (position := out.find("{", position)) != -1:
+        info, position = decoder.raw_decode(out, position)
+        backing = str(info.get("full-backing-filename") or "")
+        if backing and posixpath.normpath(posixpath.join(folder, backing)) == path:
+            found.append(posixpath.basename(str(info["filename"])))
+    return tuple(found)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of an Apply, beside the image on its host: its names, its record, and the shell text that works on it.
+
+A journal is a folder ``.vmconsole-apply-<hash of the image's path>`` (mode 0700). It holds the draft as a qcow2 overlay
+on the image, and is complete once ``record.json`` is there: from then on the draft is safe on the host, and committing
+it, also twice, leads to the same image. The commit runs detached from the link. ``beat`` is touched every second while
+it runs, so that after a crash of the host one can tell whether anybody wrote to the image since. Pure functions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shlex
+from dataclasses import dataclass
+
+_BEAT_SLACK_S = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of an Apply on the host."""
+
+    draft_id: str
+    changes: int
+    image_format: str
+    result: str = ""
+    """Exit status of the commit as text; empty while it runs or when it was cut off."""
+    is_running: bool = False
+    image_was_written_since: bool = False
+    """Somebody else wrote to the image after the commit stopped: it must not be finished."""
+
+
+FOLDER_COMMAND = """\
+j=.vmconsole-apply-$(printf %s "$r" | sha256sum | cut -c 1-16)
+if [ -b "$r" ]; then j=/var/tmp/$j; else j=$(dirname -- "$r")/$j; fi; printf '%s\\n' "$j"
+"""
+"""Of an image ``$r`` (links followed): prints where its journal is, and puts it into ``$j``. Beside a file; in
+/var/tmp for a device."""
+
+STATE_COMMAND = f"""\
+head -c 65536 "$j/record.json" 2>/dev/null | tr -d '\\n'; echo
+head -c 20 "$j/result" 2>/dev/null | tr -d '\\n'; echo
+if kill -0 "$(cat "$j/pid" 2>/dev/null)" 2>/dev/null; then echo running; else echo; fi
+b=$(stat -c %Y "$j/beat" 2>/dev/null || echo 9999999999); m=$(stat -L -c %Y -- "$r")
+if [ "$m" -gt $((b + {_BEAT_SLACK_S})) ]; then echo written; else echo; fi
+"""
+"""Of an image ``$r`` and its journal ``$j``: prints four lines for ``read_state``: the record, the result, «running»,
+and «written» if the image changed after the last beat; each may be empty."""
+
+
+def read_state(lines: list[str]) -> Record | None:
+    """The record in the output of ``STATE_COMMAND``; None if there is no complete journal."""
+    try:
+        kept = json.loads(lines[0])
+        return Record(
+            draft_id=str(kept["draft_id"]),
+            changes=int(kept["changes"]),
+            image_format=str(kept["image_format"]),
+            result=lines[1],
+            is_running=lines[2] == "running" and not lines[1],
+            image_was_written_since=lines[3] == "written",
+        )
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def record_text(record: Record) -> bytes:
+    kept = {"draft_id": record.draft_id, "changes": record.changes, "image_format": record.image_format}
+    return json.dumps(kept).encode()
+
+
+def begin_command(folder: str) -> str:
+    """Make an empty journal folder. Fails if a complete one is there, or one that is being written now."""
+    f = shlex.quote(folder)
+    return "\n".join(
+        [
+            "umask 077; export LC_ALL=C",
+            f"if [ -e {f}/record.json ]; then echo 'an unfinished Apply is there' >&2; exit 73; fi",
+            f"if [ -e {f} ]; then",
+            f"  if [ -L {f} ] || [ ! -O {f} ]; then echo 'Permission denied: it is not ours' >&2; exit 77; fi",
+            f"  n=$(find {f} -name draft.part -mmin -1)",
+            "  if [ -n \"$n\" ]; then echo 'another Apply is running' >&2; exit 75; fi",
+            f"  rm -rf -- {f}",
+            "fi",
+            f"mkdir -m 700 -- {f}",
+        ]
+    )  # fmt: skip
+
+
+def carry_command(folder: str) -> str:
+    """Takes the draft on stdin; prints its SHA-256 once it is on the disk."""
+    part = shlex.quote(folder + "/draft.part")
+    return f"export LC_ALL=C; cat > {part} && {{ sync {part} 2>/dev/null || sync; }} && sha256sum < {part}"
+
+
+def seal_command(folder: str, path: str, image_format: str) -> str:
+    """Check the carried draft, put it on the image, and take the record from stdin: then the journal is complete."""
+    f = shlex.quote(folder)
+    return "\n".join(
+        [
+            f"set -e; umask 077; export LC_ALL=C; cd {f}",
+            "qemu-img check -q -f qcow2 draft.part",
+            f"qemu-img rebase -u -f qcow2 -F {shlex.quote(image_format)} -b {shlex.quote(path)} draft.part",
+            "mv draft.part draft.qcow2; cat > record.tmp",
+            "sync draft.qcow2 record.tmp 2>/dev/null || sync",
+            "mv record.tmp record.json; sync . 2>/dev/null || sync",
+        ]
+    )
+
+
+def commit_command(folder: str, path: str, image_format: str, *, expected_identity: str) -> str:
+    """Start the commit, free of the link. ``expected_identity`` is what ``identity_command`` printed, or empty for an
+    Apply that is being finished (then the image has changed by its own doing)."""
+    p = shlex.quote(path)
+    check = "true" if image_format == "raw" else f"qemu-img check -q -f {shlex.quote(image_format)} -- {p}"
+    script = "\n".join(
+        [
+            f"export LC_ALL=C TZ=UTC; cd {shlex.quote(folder)} || exit 1",
+            "echo $$ > pid; rm -f result; : > log",
+            "end() { echo \"$1\" > result.tmp; sync result.tmp 2>/dev/null || sync; mv result.tmp result; exit; }",
+            f"now=$({identity_command(path)}); expected={shlex.quote(expected_identity)}",
+            "[ -z \"$expected\" ] || [ \"$now\" = \"$expected\" ] || { echo \"changed: $now\" > log; end 90; }",
+            "( while kill -0 $$ 2>/dev/null; do touch beat; sleep 1; done ) & beater=$!",
+            "qemu-img commit -p -d -f qcow2 draft.qcow2 > log 2>&1; status=$?",
+            f"if [ $status = 0 ]; then {check} >> log 2>&1; status=$?; [ $status = 3 ] && status=0; fi",
+            f"sync {p} 2>/dev/null || sync; touch beat; kill $beater; end $status",
+        ]
+    )  # fmt: skip
+    return f"setsid sh -c {shlex.quote(script)} </dev/null >/dev/null 2>&1 &"
+
+
+def identity_command(path: str) -> str:
+    """Prints one line by which a change of the image is seen. For a device: only what it is."""
+    p = shlex.quote(path)
+    return f"if [ -b {p} ]; then stat -L -c %t:%T -- {p}; else stat -L -c '%s %i %y' -- {p}; fi"
+
+
+def poll_command(folder: str) -> str:
+    """Prints the result, or «running», or «dead», and then the end of the commit's log."""
+    f = shlex.quote(folder)
+    return (
+        f"if [ -e {f}/result ]; then cat {f}/result; "
+        f"elif kill -0 \"$(cat {f}/pid 2>/dev/null)\" 2>/dev/null; then echo running; else echo dead; fi; "
+        f"tail -c 2000 {f}/log 2>/dev/null"
+    )  # fmt: skip
+
+
+def clean_command(folder: str) -> str:
+    return f"rm -rf -- {shlex.quote(folder)}"
+
+
+def ranges_of(extents: list[dict[str, object]], *, most: int) -> tuple[tuple[int, int], ...]:
+    """(offset, length) of what the draft holds, from ``qemu-img map --output=json``: at most ``most`` ranges, made by
+    closing the smallest gaps."""
+    found: list[tuple[int, int]] = []
+    for extent in extents:
+        start, length = int(str(extent["start"])), int(str(extent["length"]))
+        if extent["depth"] == 0:
+            if found and sum(found[-1]) == start:
+                found[-1] = (found[-1][0], found[-1][1] + length)
+            else:
+                found.append((start, length))
+    gaps = sorted((b[0] - sum(a) for a, b in itertools.pairwise(found)), reverse=True)
+    widest = gaps[most - 2] if len(gaps) >= most else 0
+    merged: list[tuple[int, int]] = []
+    for start, length in found:
+        if merged and start - sum(merged[-1]) < max(widest, 1) and len(found) > most:
+            merged[-1] = (merged[-1][0], start + length - merged[-1][0])
+        else:
+            merged.append((start, length))
+    return tuple(merged)
+
+
+def compare_command(folder: str, path: str, image_format: str, start: int, length: int) -> str:
+    """Compare one range of the journal's draft with the same range of the image."""
+
+    def piece(file: str, driver: str) -> str:
+        name = file.replace(",", ",,")
+        protocol = "host_device" if file.startswith("/dev/") else "file"
+        inner = f"file.driver={driver},file.file.driver={protocol},file.file.filename={name}"
+        return shlex.quote(f"driver=raw,offset={start},size={length},{inner}")
+
+    draft, image = piece(f"{folder}/draft.qcow2", "qcow2"), piece(path, image_format)
+    return f"LC_ALL=C qemu-img compare -q --image-opts {draft} {image}"

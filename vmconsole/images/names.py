@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guest paths and names, which may be hostile: what may be handed to libguestfs, and how the rest is shown. Any thread.
+
+libguestfs' Python binding cannot express a name that is not UTF-8, and dies (SIGSEGV) on some malformed strings, so
+every string is checked here before it travels. A guest path that begins with ``/dev/`` can mean the appliance's own
+device (guestfs(3), «Device_or_Path»), so those are refused.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from vmconsole.inventory.errors import ImageError
+
+MAX_NAME_BYTES = 255
+_ESCAPED_BYTE = re.compile(r"[\udc80-\udcff]")
+
+
+def checked_text(text: object) -> str:
+    """``text`` if libguestfs can take it: a str, encodable as UTF-8, without NUL. Raises ImageError."""
+    if not isinstance(text, str):
+        raise ImageError(f"A name must be text, not {type(text).__name__}.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ImageError(
+            f"The name {shown_text(text)} is not UTF-8, and cannot be addressed by itself.",
+            cause="It was made under another character encoding, or damaged.",
+            advice="Export, rename or delete the folder that it is in.",
+        ) from error
+    if "\0" in text:
+        raise ImageError("A name must not contain a NUL byte.", where=text.replace("\0", "\\x00"))
+    return text
+
+
+def guest_path(path: object) -> str:
+    """An absolute guest path in its shortest form. Raises ImageError for what cannot be one."""
+    text = checked_text(path)
+    if not text.startswith("/"):
+        raise ImageError("A path inside the image must begin with «/».", where=text)
+    parts = [p for p in text.split("/") if p not in {"", "."}]
+    if ".." in parts:
+        raise ImageError("A path inside the image must not contain «..».", where=text)
+    too_long = next((p for p in parts if len(p.encode()) > MAX_NAME_BYTES), None)
+    if too_long is not None:
+        raise ImageError(f"The name is longer than {MAX_NAME_BYTES} bytes.", where=too_long, advice="Shorten it.")
+    return "/" + "/".join(parts)
+
+
+def ordinary_path(path: object) -> str:
+    """A guest path that no libguestfs call can take for a device of the appliance."""
+    text = guest_path(path)
+    if text.split("/")[1] == "dev":
+        raise ImageError(
+            "Files below /dev cannot be changed or copied.",
+            cause="Device nodes are made by the guest when it starts; the image holds none that matter.",
+            where=text,
+        )
+    return text
+
+
+def join(folder: str, name: str) -> str:
+    return posixpath.join(folder, name)
+
+
+def parent(path: str) -> str:
+    return posixpath.dirname(path)
+
+
+def base(path: str) -> str:
+    return posixpath.basename(path)
+
+
+def shown_bytes(raw: bytes) -> tuple[str, bool]:
+    """A name as text, and whether it can be addressed: bytes that are not UTF-8 become ``\\xNN``."""
+    try:
+        return raw.decode("utf-8"), True
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", errors="backslashreplace"), False
+
+
+def shown_text(text: str) -> str:
+    """The same for text in which such bytes are surrogates (``os.fsdecode``)."""
+    return _ESCAPED_BYTE.sub(lambda found: f"\\x{ord(found.group()) - 0xDC00:02x}", text)
+
+
+def free_name(name: str, taken: frozenset[str] | set[str]) -> str:
+    """``name``, or «name (2).txt», «name (3).txt»… if that is taken."""
+    if name not in taken:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    if not stem:
+        stem, dot, suffix = name, "", ""
+    number = 2
+    while f"{stem} ({number}){dot}{suffix}" in taken:
+        number += 1
+    return f"{stem} ({number}){dot}{suffix}"

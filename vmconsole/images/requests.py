@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What travels between the session and the guestfs child process. Immutable; encoded by ``wire``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmconsole.images.messages import Conflict, Device, Filesystem
+from vmconsole.inventory.errors import Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start the appliance on one qcow2 overlay. Answer: None."""
+
+    overlay: str
+    force_tcg: bool
+    cache_dir: str
+    """Where the appliance is kept; empty for libguestfs' default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Find the filesystems and mount them. Answer: ``Contents``."""
+
+    is_look_only: bool
+    """Mount read-only."""
+    only_device: str = ""
+    """Mount only this filesystem, at ``/``; empty for the whole tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    devices: tuple[Device, ...]
+    filesystems: tuple[Filesystem, ...]
+    os_name: str
+    has_os_tree: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Answer: tuple of ``OsDetails``."""
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """Answer: ``Folder``."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Answer: ``FileContent``."""
+
+    path: str
+    limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Answer: ``Written``."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    path: str
+    """The path really written, links followed."""
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Answer: ``Transferred``."""
+
+    local_paths: tuple[str, ...]
+    folder: str
+    conflict: Conflict
+    room_bytes: int
+    """What the draft may grow by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Answer: ``Transferred``."""
+
+    paths: tuple[str, ...]
+    local_folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeFolder:
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    path: str
+    new_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Unmount, flush, shut the appliance down. Answer: None, or an error if anything did not reach the disk."""
+
+
+Request = Launch | Look | Inspect | List | Read | Write | Import | Export | MakeFolder | Rename | Delete | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    number: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop request ``number`` if it is the one that runs."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    number: int
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    number: int
+    kind: str
+    """Name of a class in ``inventory.errors``, or ``Cancelled``."""
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Progress of request ``number``; ``total`` is 0 while unknown."""
+
+    number: int
+    words: str
+    position: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Text of the appliance's console."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplianceStarted:
+    """The process id of the appliance's QEMU, so that the parent can end it."""
+
+    pid: int

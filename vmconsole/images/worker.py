@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guestfs child process: ``python -m vmconsole.images.worker``, requests on stdin, answers on stdout.
+
+A process of its own because libguestfs' binding can crash (bad strings) or deadlock the interpreter, and because
+calls on a dead disk stay stuck until the appliance is killed. The only importer of guestfs.
+
+Threads: the main thread makes every guestfs call, one after the other; a reader thread takes requests from stdin and
+may only call ``user_cancel``, which needs no lock (guestfs(3)). When stdin ends, the parent is gone: the appliance
+is killed and the process exits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import sys
+import threading
+import traceback
+from typing import Any, BinaryIO
+
+import guestfs
+
+from vmconsole.images import names, requests, wire
+from vmconsole.images.child import editing, exporting, importing, inspecting, listing, mounts
+from vmconsole.images.child.handle import Cancelled, Work
+from vmconsole.images.hints import explained
+from vmconsole.inventory.errors import Explanation, ImageError, ImageLinkLost
+
+_LOST = re.compile(
+    r"I/O error|EXT4-fs error|Remounting filesystem read-only|Aborting journal|fsync: Input/output error", re.IGNORECASE
+)
+_CHANGES = (requests.Write, requests.Import, requests.MakeFolder, requests.Rename, requests.Delete)
+
+
+class Worker:
+    """One handle on one image, for the life of the process."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self._source, self._sink = source, sink
+        self._sink_lock = threading.Lock()
+        self._asked: queue.SimpleQueue[requests.Ask] = queue.SimpleQueue()
+        self._work: Work | None = None
+        self._number = 0
+        self._cancelled_number = 0
+        self._losses: list[str] = []
+        self._pid = 0
+
+    def run(self) -> None:
+        """Answer requests until the process ends."""
+        threading.Thread(target=self._read, name="requests", daemon=True).start()
+        while True:
+            ask = self._asked.get()
+            self._number = ask.number
+            if self._cancelled_number == ask.number and self._work is not None:
+                self._work.cancelled.set()  # it was cancelled while it waited here
+            answer = self._answer(ask)
+            self._number = 0
+            if self._work is not None:
+                self._work.cancelled.clear()
+            self._send(answer)
+
+    def _read(self) -> None:
+        for line in self._source:
+            message = wire.decode(line)
+            if isinstance(message, requests.Ask):
+                self._asked.put(message)
+            elif isinstance(message, requests.Cancel):
+                self._cancel(message.number)
+        # The parent is gone, or has closed: nothing may stay, and no stuck call may keep this process.
+        self._kill_appliance()
+        os._exit(0)
+
+    def _cancel(self, number: int) -> None:
+        self._cancelled_number = number
+        if number == self._number and self._work is not None:
+            self._work.cancelled.set()
+            self._work.handle.user_cancel()
+
+    def _kill_appliance(self) -> None:
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def _answer(self, ask: requests.Ask) -> requests.Done | requests.Refused:
+        try:
+            value = self._do(ask.request)
+            if isinstance(ask.request, _CHANGES) and self._work is not None:
+                self._flush(self._work)
+        except Cancelled:
+            return requests.Refused(ask.number, "Cancelled", Explanation("It was cancelled."))
+        except ImageError as error:
+            return requests.Refused(ask.number, type(error).__name__, error.explanation)
+        except Exception as error:  # noqa: BLE001 - the child must answer, whatever went wrong inside it
+            traceback.print_exc()
+            problem = explained("The image's appliance could not do it.", repr(error))
+            return requests.Refused(ask.number, type(problem).__name__, problem.explanation)
+        return requests.Done(ask.number, value)
+
+    def _do(self, request: requests.Request) -> object:
+        if isinstance(request, requests.Launch):
+            self._launch(request)
+        elif self._work is None:
+            raise ImageError("The image is not open.")
+        elif isinstance(request, requests.Finish):
+            self._finish(self._work)
+        else:
+            return done(self._work, request)
+        return None
+
+    def _launch(self, request: requests.Launch) -> None:
+        handle = guestfs.GuestFS(python_return_dict=True)
+        configure(handle, request)
+        handle.set_event_callback(self._on_console, guestfs.EVENT_APPLIANCE)
+        self._work = Work(handle, is_look_only=True, report=self._report)
+        try:
+            handle.launch()
+        except RuntimeError as error:
+            said = "".join(self._losses) or str(error)
+            raise explained("The appliance that reads images did not start.", said, where=request.overlay) from error
+        self._pid = handle.get_pid()
+        self._send(requests.ApplianceStarted(self._pid))
+
+    def _finish(self, work: Work) -> None:
+        try:
+            work.handle.umount_all()
+            self._flush(work)
+            work.handle.shutdown()
+            self._pid = 0
+        except RuntimeError as error:
+            raise work.failed("The draft could not be written to the end.", error) from error
+
+    def _flush(self, work: Work) -> None:
+        """sync(2) inside the appliance. It says OK even on a dead disk, so the kernel's words count."""
+        work.handle.sync()
+        if self._losses:
+            raise ImageLinkLost(
+                "The draft could not be written: the disk below it failed.",
+                cause="The link to the host's image broke, or a disk is failing.",
+                advice="Open the image again; what was written before is kept in the draft.",
+                said="".join(self._losses[:20]),
+            )
+
+    def _on_console(self, _event: int, _handle: int, text: str | bytes, _numbers: list[int]) -> None:
+        line = text.decode("utf-8", errors="replace") if isinstance(text, bytes) else text
+        if _LOST.search(line):
+            self._losses.append(line)
+        self._send(requests.Console(line))
+
+    def _report(self, words: str, position: int, total: int) -> None:
+        self._send(requests.Moved(self._number, words, position, total))
+
+    def _send(self, message: object) -> None:
+        with self._sink_lock:
+            self._sink.write(wire.encode(message))
+            self._sink.flush()
+
+
+def configure(handle: Any, request: requests.Launch) -> None:
+    """Set up a fresh handle: one overlay, no network, and no recovery process (this one watches over the appliance)."""
+    handle.set_recovery_proc(False)
+    handle.set_network(False)
+    if request.cache_dir:
+        os.makedirs(request.cache_dir, mode=0o700, exist_ok=True)
+        handle.set_cachedir(names.checked_text(request.cache_dir))
+    if request.force_tcg:
+        handle.set_backend_setting("force_tcg", "1")
+    handle.add_drive(names.checked_text(request.overlay), format="qcow2", readonly=False)
+
+
+def done(work: Work, request: requests.Request) -> object:
+    """Do a request on an open image."""
+    match request:
+        case requests.Look(is_look_only, only_device):
+            work.is_look_only = is_look_only
+            return mounts.look(work, only_device)
+        case requests.List(path):
+            return listing.list_folder(work, path)
+        case requests.Read(path, limit):
+            return listing.read_file(work, path, limit)
+        case requests.Write(path, data):
+            return editing.write_file(work, path, data)
+        case requests.Import():
+            return importing.import_paths(work, request)
+        case requests.Export(paths, local_folder):
+            return exporting.export_paths(work, paths, local_folder)
+        case requests.MakeFolder(path):
+            editing.make_folder(work, path)
+        case requests.Rename(path, new_path):
+            editing.rename(work, path, new_path)
+        case requests.Delete(paths):
+            editing.delete(work, paths)
+        case requests.Inspect():
+            return inspecting.inspect(work)
+        case _:
+            raise ImageError(f"The appliance cannot do «{type(request).__name__}».")
+    return None
+
+
+def main() -> None:
+    """Keep the pipe to the parent to ourselves: what libraries print on stdout goes to stderr."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    Worker(sys.stdin.buffer, sink).run()
+
+
+if __name__ == "__main__":
+    main()
