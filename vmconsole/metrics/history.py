@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The last minutes of every guest of a host, in rings of numpy arrays: nothing per sample is a Python object.
+"""The last minutes of every guest of a host, in blocks of numpy arrays: nothing per sample is a Python object.
 
-Two tiers: every second for ten minutes, and averages over ten seconds for an hour. All guests of a host share one
-clock, so that one frame is one row of times and one block of values. GUI thread (the Store's).
+Two tiers: every frame for the last ten minutes, and averages over twenty frames for about an hour. All guests of a host
+share one clock, so one frame is one row: appending writes one contiguous piece of memory. GUI thread (the Store's).
 """
 
 from __future__ import annotations
 
-import warnings
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,73 +15,172 @@ import numpy as np
 from vmconsole.metrics.figures import FIGURE_COUNT, Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
+    Slots = NDArray[np.intp]
+    Places = Slots | slice
+    """Slots, or all of the first so many: a slice is several times faster."""
+    Values = NDArray[np.float32]
+
 FINE_LENGTH = 600
-COARSE_STEP = 10
-COARSE_LENGTH = 360
+COARSE_STEP = 20
+COARSE_LENGTH = 180
+BLOCK_ROWS = 30
+LEAST_STEP_S = 0.001
 
 
-class Ring:
-    """A ring of frames: ``times[length]``, ``values[slot, figure, length]``, the newest at ``head - 1``."""
+class Block:
+    """Up to BLOCK_ROWS frames: ``values[row, slot, figure]``. The system gives the memory only as rows are written."""
+
+    __slots__ = ("count", "slots", "times", "values")
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.count = 0
+        self.times = np.empty(BLOCK_ROWS)
+        self.values = np.empty((BLOCK_ROWS, slots, FIGURE_COUNT), dtype=np.float32)
+
+
+class Tier:
+    """The newest ``length`` frames. A block ends when it is full, or too narrow for the guests that there are now."""
 
     def __init__(self, length: int) -> None:
-        self.length = length
-        self.count = 0
-        self._times = np.full(length, np.nan)
-        self._values = np.full((0, FIGURE_COUNT, length), np.nan, dtype=np.float32)
+        self._length = length
+        self._count = 0
+        self._blocks: deque[Block] = deque()
 
-    def grow(self, slots: int) -> None:
-        have = self._values.shape[0]
-        if slots > have:
-            room = np.full((max(slots, 2 * have, 8), FIGURE_COUNT, self.length), np.nan, dtype=np.float32)
-            room[:have] = self._values
-            self._values = room
+    @property
+    def is_empty(self) -> bool:
+        return not self._blocks
 
-    def append(self, at: float, slots: NDArray[np.intp], values: NDArray[np.floating]) -> None:
-        head = self.count % self.length
-        self._times[head] = at
-        self._values[:, :, head] = np.nan
-        self._values[slots, :, head] = values
-        self.count += 1
+    def append(self, at: float, width: int, places: Places, values: NDArray[np.floating]) -> None:
+        """``width``: how many slots there are; those not in ``places`` get a gap."""
+        self._keep_order(at)
+        block = self._block(width)
+        row = block.values[block.count]
+        row[0 if len(values) < width else width :] = np.nan
+        row[places] = values
+        block.times[block.count] = at
+        block.count += 1
+        self._count += 1
 
-    def patch_last(self, slots: NDArray[np.intp], values: NDArray[np.floating]) -> None:
+    def _block(self, width: int) -> Block:
+        last = self._blocks[-1] if self._blocks else None
+        if last is not None and last.count < BLOCK_ROWS and width <= last.slots:
+            return last
+        spare: Block | None = None
+        while self._blocks and self._count - self._blocks[0].count >= self._length:
+            spare = self._blocks.popleft()
+            self._count -= spare.count
+        if spare is None or not width <= spare.slots <= 2 * width + 8:
+            spare = Block(width + width // 16 + 4)
+        spare.count = 0
+        self._blocks.append(spare)
+        return spare
+
+    def _keep_order(self, at: float) -> None:
+        """Times always grow. When this machine's clock was set back, what is older moves back with it."""
+        if self._blocks:
+            too_late = self._blocks[-1].times[self._blocks[-1].count - 1] + LEAST_STEP_S - at
+            if too_late > 0:
+                for block in self._blocks:
+                    block.times[: block.count] -= too_late
+
+    def patch_last(self, slots: Slots, values: NDArray[np.floating]) -> None:
         """Fill what the newest frame does not know with ``values``, where those are known."""
-        if not self.count:
-            return
-        head = (self.count - 1) % self.length
-        now = self._values[slots, :, head]
-        self._values[slots, :, head] = np.where(np.isnan(now), values, now)
+        if self._blocks:
+            block = self._blocks[-1]
+            fits = slots < block.slots
+            row, slots, values = block.values[block.count - 1], slots[fits], values[fits]
+            row[slots] = np.where(np.isnan(row[slots]), values, row[slots])
 
     def forget(self, slot: int) -> None:
-        self._values[slot] = np.nan
+        for block in self._blocks:
+            if slot < block.slots:
+                block.values[: block.count, slot] = np.nan
 
-    def _order(self) -> NDArray[np.intp]:
-        n = min(self.count, self.length)
-        return (np.arange(self.count - n, self.count) % self.length).astype(np.intp)
+    def _newest(self, points: int) -> list[tuple[Block, slice]]:
+        """Blocks and the rows in them that make up the newest frames, oldest first."""
+        found: list[tuple[Block, slice]] = []
+        for block in reversed(self._blocks):
+            if points <= 0:
+                break
+            found.append((block, slice(max(0, block.count - points), block.count)))
+            points -= block.count
+        return found[::-1]
 
-    def series(self, slot: int, figure: Figure) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        order = self._order()
-        return self._times[order], self._values[slot, figure, order]
+    def series(self, slot: int, figure: Figure) -> tuple[NDArray[np.float64], Values]:
+        parts = self._newest(self._length)
+        if not parts:
+            return np.empty(0), np.empty(0, dtype=np.float32)
+        return (
+            np.concatenate([block.times[rows] for block, rows in parts]),
+            np.concatenate([_column(block, rows, slot, figure) for block, rows in parts]),
+        )
 
-    def latest(self, slot: int) -> NDArray[np.float32]:
-        values: NDArray[np.float32] = self._values[slot, :, (self.count - 1) % self.length]
-        return values
+    def latest(self, slot: int) -> Values:
+        block = self._blocks[-1]
+        if slot >= block.slots:
+            return np.full(FIGURE_COUNT, np.nan, dtype=np.float32)
+        row: Values = block.values[block.count - 1, slot].copy()
+        return row
 
-    def tail(self, slots: NDArray[np.intp], figure: Figure, points: int) -> NDArray[np.float32]:
+    def tail(self, slots: Slots, figure: Figure, points: int) -> Values:
         """The newest ``points`` of several guests at once: shape (len(slots), ≤ points)."""
-        order = self._order()[-points:]
-        found: NDArray[np.float32] = self._values[slots[:, None], figure, order[None, :]]
+        parts = self._newest(min(points, self._length))
+        if not parts:
+            return np.empty((len(slots), 0), dtype=np.float32)
+        found: Values = np.concatenate([_columns(block, rows, slots, figure) for block, rows in parts], axis=1)
         return found
 
-    def mean_of_last(self, points: int) -> NDArray[np.float32]:
-        order = self._order()[-points:]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a guest without any value: its mean is NaN, as wanted
-            mean: NDArray[np.float32] = np.nanmean(self._values[:, :, order], axis=2)
-        return mean
+
+def _column(block: Block, rows: slice, slot: int, figure: Figure) -> Values:
+    if slot < block.slots:
+        return block.values[rows, slot, figure]
+    return np.full(rows.stop - rows.start, np.nan, dtype=np.float32)
+
+
+def _columns(block: Block, rows: slice, slots: Slots, figure: Figure) -> Values:
+    fits = slots < block.slots
+    found = np.full((len(slots), rows.stop - rows.start), np.nan, dtype=np.float32)
+    found[fits] = block.values[rows, :, figure].T[slots[fits]]
+    return found
+
+
+class Averager:
+    """Sums up frames until a row of averages is due. A guest that some of the frames know is averaged over those."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._began_at = 0.0
+        self._sum = np.zeros((0, FIGURE_COUNT))
+        self._known = np.zeros((0, FIGURE_COUNT))
+
+    def add(
+        self, at: float, width: int, places: Places, values: NDArray[np.floating]
+    ) -> tuple[float, NDArray[np.float64]] | None:
+        """When COARSE_STEP frames are together: the middle of their time, and averages of all slots, NaN for none."""
+        if width > len(self._sum):
+            more = ((0, width - len(self._sum)), (0, 0))
+            self._sum, self._known = np.pad(self._sum, more), np.pad(self._known, more)
+        known = ~np.isnan(values)
+        self._sum[places] += np.where(known, values, 0.0)
+        self._known[places] += known
+        if not self._frames:
+            self._began_at = at
+        self._frames += 1
+        if self._frames < COARSE_STEP:
+            return None
+        mean = np.full(self._sum.shape, np.nan)
+        np.divide(self._sum, self._known, out=mean, where=self._known > 0)
+        self._frames, self._sum[:], self._known[:] = 0, 0.0, 0.0
+        return (self._began_at + at) / 2, mean
+
+    def forget(self, slot: int) -> None:
+        if slot < len(self._sum):
+            self._sum[slot] = self._known[slot] = 0.0
 
 
 class History:
@@ -90,8 +189,11 @@ class History:
     def __init__(self) -> None:
         self._slot_of: dict[str, int] = {}
         self._free: list[int] = []
-        self._fine = Ring(FINE_LENGTH)
-        self._coarse = Ring(COARSE_LENGTH)
+        self._fine = Tier(FINE_LENGTH)
+        self._coarse = Tier(COARSE_LENGTH)
+        self._average = Averager()
+        self._last: tuple[tuple[str, ...], Slots] = ((), np.empty(0, dtype=np.intp))
+        self._last_is_all = False
 
     def __contains__(self, uuid: str) -> bool:
         return uuid in self._slot_of
@@ -99,10 +201,13 @@ class History:
     def append(self, at: float, uuids: Sequence[str], values: NDArray[np.floating]) -> None:
         """``values``: shape (len(uuids), FIGURE_COUNT), NaN where unknown. Guests not named get a gap."""
         slots = self._slots(uuids)
-        self._fine.append(at, slots, values)
-        if self._fine.count % COARSE_STEP == 0 and self._slot_of:
-            everyone = np.arange(self._slots_made(), dtype=np.intp)
-            self._coarse.append(at, everyone, self._fine.mean_of_last(COARSE_STEP)[everyone])
+        width = self._width
+        places: Places = slice(0, width) if self._last_is_all else slots
+        self._fine.append(at, width, places, values)
+        averaged = self._average.add(at, width, places, values)
+        if averaged is not None:
+            middle, mean = averaged
+            self._coarse.append(middle, len(mean), slice(0, len(mean)), mean)
 
     def fill_unknown(self, uuids: Sequence[str], values: NDArray[np.floating]) -> None:
         """Complete the newest frame from a second source."""
@@ -111,43 +216,51 @@ class History:
     def forget(self, uuid: str) -> None:
         slot = self._slot_of.pop(uuid, None)
         if slot is not None:
-            self._fine.forget(slot)
-            self._coarse.forget(slot)
+            self._last, self._last_is_all = ((), np.empty(0, dtype=np.intp)), False
+            for part in (self._fine, self._coarse, self._average):
+                part.forget(slot)
             self._free.append(slot)
 
-    def series(self, uuid: str, figure: Figure, span_s: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Times (``time.time()`` seconds) and values of the last ``span_s`` seconds, oldest first; empty if unknown."""
+    def retain(self, uuids: Collection[str]) -> None:
+        """Forget all guests but these."""
+        for uuid in [uuid for uuid in self._slot_of if uuid not in uuids]:
+            self.forget(uuid)
+
+    def series(self, uuid: str, figure: Figure, span_s: float) -> tuple[NDArray[np.float64], Values]:
+        """Times (``time.time()`` seconds) and values of the last ``span_s`` seconds, oldest first; empty for none."""
         slot = self._slot_of.get(uuid)
-        if slot is None:
+        if slot is None or self._fine.is_empty:
             return np.empty(0), np.empty(0, dtype=np.float32)
         times, values = self._fine.series(slot, figure)
-        if span_s > FINE_LENGTH and self._coarse.count:
+        if times[-1] - span_s < times[0] and not self._coarse.is_empty:
             old_times, old_values = self._coarse.series(slot, figure)
-            older = old_times < times[0] if times.size else np.ones(old_times.shape, dtype=bool)
+            older = old_times < times[0]
             times = np.concatenate([old_times[older], times])
             values = np.concatenate([old_values[older], values])
-        if times.size:
-            first = int(np.searchsorted(times, times[-1] - span_s))
-            times, values = times[first:], values[first:]
-        return times, values
+        first = int(np.searchsorted(times, times[-1] - span_s))
+        return times[first:], values[first:]
 
-    def latest(self, uuid: str) -> NDArray[np.float32] | None:
+    def latest(self, uuid: str) -> Values | None:
         """The newest frame's row, or None for a guest that has none."""
         slot = self._slot_of.get(uuid)
-        return None if slot is None or not self._fine.count else self._fine.latest(slot)
+        return None if slot is None or self._fine.is_empty else self._fine.latest(slot)
 
-    def tails(self, uuids: Sequence[str], figure: Figure, points: int) -> NDArray[np.float32]:
+    def tails(self, uuids: Sequence[str], figure: Figure, points: int) -> Values:
         """Sparkline data of several known guests: shape (len(uuids), ≤ points). KeyError for an unknown one."""
         return self._fine.tail(np.array([self._slot_of[u] for u in uuids], dtype=np.intp), figure, points)
 
-    def _slots_made(self) -> int:
+    @property
+    def _width(self) -> int:
+        """How many slots were ever given out: those in use and those given back."""
         return len(self._slot_of) + len(self._free)
 
-    def _slots(self, uuids: Sequence[str]) -> NDArray[np.intp]:
-        for uuid in uuids:
-            if uuid not in self._slot_of:
-                self._slot_of[uuid] = self._free.pop() if self._free else self._slots_made()
-        made = self._slots_made()
-        self._fine.grow(made)
-        self._coarse.grow(made)
-        return np.array([self._slot_of[u] for u in uuids], dtype=np.intp)
+    def _slots(self, uuids: Sequence[str]) -> Slots:
+        """From frame to frame the guests are mostly the same: then nothing is looked up."""
+        key = tuple(uuids)
+        if key != self._last[0]:
+            for uuid in key:
+                if uuid not in self._slot_of:
+                    self._slot_of[uuid] = self._free.pop() if self._free else self._width
+            slots = np.array([self._slot_of[uuid] for uuid in key], dtype=np.intp)
+            self._last, self._last_is_all = (key, slots), np.array_equal(slots, np.arange(self._width))
+        return self._last[1]

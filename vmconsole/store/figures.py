@@ -14,7 +14,7 @@ from vmconsole.metrics.frame import Frame, Source
 from vmconsole.metrics.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,6 +37,22 @@ class Reading:
     """When it was taken (``time.time()`` seconds); None when there never was one."""
 
 
+@dataclass(frozen=True, slots=True)
+class _StandIn:
+    """libvirt's last figures in the order of a frame's guests: made once for many frames."""
+
+    uuids: tuple[str, ...]
+    at: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+def _stand_in_for(uuids: tuple[str, ...], held: Mapping[str, tuple[float, NDArray[np.float64]]]) -> _StandIn:
+    nothing = (-np.inf, np.full(FIGURE_COUNT, np.nan))
+    found = [held.get(uuid, nothing) for uuid in uuids]
+    values = np.array([row for _, row in found]).reshape(len(found), FIGURE_COUNT)
+    return _StandIn(uuids, np.array([at for at, _ in found]), values)
+
+
 class HostFigures:
     """Current values, history and per-device series of one host's guests."""
 
@@ -44,6 +60,7 @@ class HostFigures:
         self._history = History()
         self._devices = DeviceHistory()
         self._held: dict[str, tuple[float, NDArray[np.float64]]] = {}
+        self._stand_in: _StandIn | None = None
         self._last_at: float | None = None
         self._last_cgroup_at = -np.inf
 
@@ -66,21 +83,28 @@ class HostFigures:
     def _hold(self, frame: Frame) -> None:
         for uuid, row in zip(frame.uuids, frame.values, strict=True):
             self._held[uuid] = (frame.at, row)
+        self._stand_in = None
 
     def _completed(self, frame: Frame) -> NDArray[np.float64]:
         if frame.source is not Source.CGROUP or not self._held:
             return frame.values
-        nothing = (-np.inf, np.full(FIGURE_COUNT, np.nan))
-        held = [self._held.get(uuid, nothing) for uuid in frame.uuids]
-        fill = np.array([row if frame.at - at < HELD_S else nothing[1] for at, row in held])
-        if not len(fill):
-            return frame.values
-        return np.where(np.isnan(frame.values), fill, frame.values)
+        stand_in = self._stand_in
+        if stand_in is None or stand_in.uuids != frame.uuids:
+            stand_in = self._stand_in = _stand_in_for(frame.uuids, self._held)
+        fresh = (frame.at - stand_in.at < HELD_S)[:, np.newaxis]
+        return np.where(np.isnan(frame.values) & fresh, stand_in.values, frame.values)
 
     def forget(self, uuid: str) -> None:
         self._history.forget(uuid)
         self._devices.forget(uuid)
         self._held.pop(uuid, None)
+        self._stand_in = None
+
+    def retain(self, uuids: Collection[str]) -> None:
+        """Forget guests that the host does not list: another user's, say, or ones that are gone."""
+        self._history.retain(uuids)
+        for uuid in [uuid for uuid in self._held if uuid not in uuids]:
+            self.forget(uuid)
 
     # -- queries -----------------------------------------------------------------------------------------------
 

@@ -105,8 +105,11 @@ class Store:
         if known is None:
             self._guests.setdefault(host.id, {})
             self._figures[host.id] = HostFigures()
-            changes.hosts_removed.discard(host.id)
-            changes.hosts_added.add(host.id)
+            if host.id in changes.hosts_removed:
+                changes.hosts_removed.discard(host.id)
+                changes.hosts_changed.add(host.id)
+            else:
+                changes.hosts_added.add(host.id)
         elif known != host and host.id not in changes.hosts_added:
             changes.hosts_changed.add(host.id)
 
@@ -117,6 +120,7 @@ class Store:
             _mark_removed(guest.id, changes)
         self._figures.pop(host, None)
         changes.hosts_changed.discard(host)
+        changes.ticked.discard(host)
         if host in changes.hosts_added:
             changes.hosts_added.discard(host)
         else:
@@ -130,6 +134,7 @@ class Store:
             self._drop_guest(guest.id, changes)
         for guest in listed.guests:
             self._see_guest(guest, changes)
+        self._figures[listed.host].retain(named)
 
     def _see_guest(self, guest: Guest, changes: ChangeSet) -> None:
         of_host = self._guests.get(guest.id.host)
