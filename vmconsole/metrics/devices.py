@@ -11,7 +11,7 @@ import numpy as np
 from vmconsole.metrics.history import FINE_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -33,6 +33,10 @@ class DeviceHistory:
 
     def forget(self, uuid: str) -> None:
         self._rows.pop(uuid, None)
+
+    def retain(self, uuids: Collection[str]) -> None:
+        """Forget all guests but these."""
+        self._rows = {uuid: found for uuid, found in self._rows.items() if uuid in uuids}
 
     def names(self, uuid: str) -> tuple[str, ...]:
         return tuple(sorted(self._rows.get(uuid, ())))

@@ -103,8 +103,9 @@ class HostFigures:
     def retain(self, uuids: Collection[str]) -> None:
         """Forget guests that the host does not list: another user's, say, or ones that are gone."""
         self._history.retain(uuids)
-        for uuid in [uuid for uuid in self._held if uuid not in uuids]:
-            self.forget(uuid)
+        self._devices.retain(uuids)
+        self._held = {uuid: found for uuid, found in self._held.items() if uuid in uuids}
+        self._stand_in = None
 
     # -- queries -----------------------------------------------------------------------------------------------
 
