@@ -81,7 +81,7 @@ def translate(*, code: int, domain: int, message: str, tried: str = "", where: s
     found = find_row(code, domain, message)
     if found is None:
         return errors.OperationRefused(
-            f"{lead}libvirt says: {message}", advice="No more is known of this error.", where=where,
+            f"{lead}libvirt says: «{message}».", advice="No more is known of this error.", where=where,
             said=f"{message} (code {code}, domain {domain})",
         )  # fmt: skip
     row, match = found

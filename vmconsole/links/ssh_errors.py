@@ -76,7 +76,7 @@ _RULES = (
         advice="Check the host and the network; it is tried again by itself.",
     ),
     _rule(
-        r"Timeout, server .* not responding|Connection to .* timed out", errors.LinkLost,
+        r"Timeout, server .* not responding", errors.LinkLost,
         "{host} stopped answering.",
         cause="The host hangs or is off, or the network between is cut.",
         advice="It is tried again by itself.",
