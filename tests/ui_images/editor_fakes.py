@@ -68,7 +68,7 @@ def sample_tree() -> Node:
         bin=Node(EntryKind.LINK, target="usr/bin", mode=0o777),
         usr=folder(bin=folder(true=file(b"\x7fELF\x02\x01\x01\x00" + bytes(200), 0o4755))),
     )
-    top.children["<b>bold</b>"] = file("not rich\n")
+    top.children["<b>bold"] = file("not rich\n")
     top.children["line\nbreak"] = file("odd\n")
     top.children["bad-\\xff"] = Node(EntryKind.FILE, b"x", addressable=False)
     return top
@@ -84,6 +84,7 @@ class FakeSession:
         tree: Node | None = None,
         mode: ImageMode = ImageMode.DRAFT,
         source: ImageSource = SOURCE,
+        export_takes_s: float = 0.0,
     ) -> None:
         self.source = source
         self.tree = tree if tree is not None else sample_tree()
@@ -95,6 +96,7 @@ class FakeSession:
         self.calls: list[str] = []
         self.closed_with: bool | None = None
         self.thread_names: set[str] = set()
+        self._export_takes_s = export_takes_s
         self._on_event = on_event
         self._changes: list[Change] = []
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fake-session")
@@ -293,6 +295,8 @@ class FakeSession:
         return Transferred(len(added), done, tuple(added), tuple(skipped))
 
     def _export(self, paths: list[str], local: Path) -> Transferred:
+        if self._stop.wait(self._export_takes_s):
+            raise CancelledError
         made = [self._export_one(self._node(path), local / path.rpartition("/")[2]) for path in paths]
         return Transferred(len(made), sum(len(self._node(p).data) for p in paths), tuple(map(str, made)))
 

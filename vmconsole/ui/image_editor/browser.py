@@ -39,6 +39,7 @@ class Browser(QWidget):
         self.view = FileView(self.model, self)
         self.view.activated.connect(self._on_activated)
         self.view.current_entry_changed.connect(self._on_current)
+        self.view.target_changed.connect(self._on_target)
         self.path_bar = PathBar(self)
         self.path_bar.folder_wanted.connect(self.open_folder)
         self.filter = self._make_filter()
@@ -231,6 +232,15 @@ class Browser(QWidget):
     @Slot(object)
     def _on_current(self, entry: Entry | None) -> None:
         self.entry_selected.emit(self.path_of(entry) if entry is not None else "", entry)
+
+    @Slot(str)
+    def _on_target(self, name: str) -> None:
+        """Something is dragged over the table: say where it would land."""
+        if not name:
+            self._on_shown_changed()
+        else:
+            folder = self._folder if name == "." else names.join(self._folder, name)
+            self.status.setText(self.tr("Drop into {folder}").format(folder=names.shown(folder)))
 
     @Slot()
     def _on_find(self) -> None:

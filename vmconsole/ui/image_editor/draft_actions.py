@@ -176,6 +176,10 @@ class DraftActions(QObject):
             return False
         return True
 
+    def answer_keep(self) -> None:
+        """Whatever would be asked before closing is answered: keep the draft."""
+        self._answered = True
+
     def _on_close_apply(self) -> None:
         self._close_after = True
         self._apply()

@@ -16,6 +16,8 @@ from vmconsole.ui.image_editor.look import plain_label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ROWS_MIN, ROWS_MAX = 3, 7
+"""The list grows with the draft, from room for its two buttons up to here."""
 _PATH = Qt.ItemDataRole.UserRole
 
 
@@ -73,6 +75,10 @@ class DraftPanel(QWidget):
         self.list.scrollToBottom()
         self.title.setText(self._title(changes))
         self.list.setVisible(bool(changes))
+        rows = max(ROWS_MIN, min(len(changes), ROWS_MAX))
+        self.list.setFixedHeight(rows * self.fontMetrics().height() + 10)
+        self.apply.setVisible(bool(changes))
+        self.discard.setVisible(bool(changes))
         self.apply.setEnabled(bool(changes))
         self.discard.setEnabled(bool(changes))
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEventLoop, QMetaType, QMimeData, QObject, Qt, QUrl, Signal
 
+from vmconsole.inventory.errors import Explanation
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from vmconsole.images.messages import Transferred
-    from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.image_editor.desk import ImageDesk
 
 URI_LIST = "text/uri-list"
@@ -27,23 +28,34 @@ GNOME_FILES = "x-special/gnome-copied-files"
 
 
 class Fetch(QObject):
-    """One export into a staging folder. ``ended`` when it is done, in whatever way."""
+    """One export into a staging folder, begun by ``start()``. ``ended`` when it is done, in whatever way."""
 
     ended = Signal()
 
-    def __init__(self, desk: ImageDesk, guest_paths: Sequence[str], folder: Path) -> None:
+    def __init__(self, desk: ImageDesk, guest_paths: Sequence[str], make_folder: Callable[[], Path]) -> None:
+        """``make_folder`` gives a fresh folder, or raises OSError."""
         super().__init__()
+        self._desk = desk
+        self._make_folder = make_folder
+        self._asked_at: float | None = None
         self.guest_paths = tuple(guest_paths)
         self.result: Transferred | None = None
         self.problem: Explanation | None = None
+        self.is_started = False
         self.is_over = False
-        self._asked_at: float | None = None
-        desk.ask(
-            desk.session.export_paths(guest_paths, folder),
-            self._on_done,
-            failed=self._on_failed,
-            cancelled=self._on_end,
-        )
+
+    def start(self) -> None:
+        """Begin, if that was not done yet."""
+        if self.is_started:
+            return
+        self.is_started = True
+        try:
+            folder = self._make_folder()
+        except OSError as error:
+            self._on_failed(no_room(self, error))
+            return
+        exporting = self._desk.session.export_paths(self.guest_paths, folder)
+        self._desk.ask(exporting, self._on_done, failed=self._on_failed, cancelled=self._on_end)
 
     @property
     def was_asked(self) -> bool:
@@ -63,13 +75,16 @@ class Fetch(QObject):
 
     @property
     def is_reusable(self) -> bool:
-        """Whether all of it is still there, to be dragged once more."""
+        """Whether it is under way, or all of it is still there to be dragged once more."""
+        if not self.is_over:
+            return True
         return self.result is not None and all(Path(path).exists() for path in self.result.paths)
 
     def wait(self) -> list[str]:
         """The URIs; runs an event loop until they are there. Empty when the fetch failed or was cancelled."""
         if self._asked_at is None:
             self._asked_at = time.monotonic()
+        self.start()
         if not self.is_over:
             loop = QEventLoop()
             self.ended.connect(loop.quit, Qt.ConnectionType.QueuedConnection)
@@ -102,7 +117,7 @@ class PromisedFiles(QMimeData):
     def hasFormat(self, mime_type: str) -> bool:
         return mime_type in {URI_LIST, GNOME_FILES}
 
-    def retrieveData(self, mime_type: str, _preferred: QMetaType) -> QByteArray | None:
+    def retrieveData(self, mime_type: str, _preferred: QMetaType | QMetaType.Type) -> QByteArray | None:
         fetch = self._fetch  # this object may be gone when the wait is over
         if mime_type not in {URI_LIST, GNOME_FILES}:
             return None
@@ -110,3 +125,13 @@ class PromisedFiles(QMimeData):
         if mime_type == GNOME_FILES:
             return QByteArray("\n".join(["copy", *uris]).encode())
         return QByteArray("".join(f"{uri}\r\n" for uri in uris).encode())
+
+
+def no_room(speaker: QObject, error: OSError) -> Explanation:
+    return Explanation(
+        what=speaker.tr("No private folder could be made for the files on this machine."),
+        cause=speaker.tr("The disk is full or cannot be written."),
+        advice=speaker.tr("Make room, and try again."),
+        where=str(error.filename or ""),
+        said=str(error.strerror or error),
+    )

@@ -47,8 +47,12 @@ class FileView(QTreeView):
     """The ``QUrl``s dropped from outside, and the name of the folder row they fell on (empty: the shown folder)."""
     moved_inside = Signal(list, str)
     """Entries of this very table that were dropped on a folder row of it."""
+    drag_left = Signal()
+    """A drag that began here has left the table."""
     drag_ended = Signal(object)
     """The ``Qt.DropAction`` the target chose; IgnoreAction if the drag came to nothing."""
+    target_changed = Signal(str)
+    """The folder row that a drop would fall on now, ``.`` for the shown folder, empty when nothing is dragged here."""
     current_entry_changed = Signal(object)
 
     def __init__(self, model: FileModel, parent: QWidget | None = None) -> None:
@@ -57,6 +61,7 @@ class FileView(QTreeView):
         self.make_drag_data: Callable[[list[Entry]], QMimeData | None] | None = None
         self.accepts_drops = False
         self._target: str | None = None
+        self._is_dragging = False
         self.setModel(model)
         self.setItemDelegateForColumn(NAME, _NameDelegate(self))
         self._set_up_looks()
@@ -132,7 +137,9 @@ class FileView(QTreeView):
         drag.setPixmap(
             self._files.data(self.currentIndex().siblingAtColumn(NAME), Qt.ItemDataRole.DecorationRole).pixmap(24)
         )
-        action = drag.exec(Qt.DropAction.CopyAction | Qt.DropAction.MoveAction, Qt.DropAction.CopyAction)
+        self._is_dragging = True
+        action = drag.exec(Qt.DropAction.CopyAction)  # never Move: the files stay in the image
+        self._is_dragging = False
         self.drag_ended.emit(action)
 
     # -- dropping in -------------------------------------------------------------------------------------------
@@ -146,6 +153,8 @@ class FileView(QTreeView):
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self._show_target(None)
+        if self._is_dragging:
+            self.drag_left.emit()
         super().dragLeaveEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
@@ -169,7 +178,7 @@ class FileView(QTreeView):
             event.ignore()
             return False
         self._show_target(folder)
-        event.setDropAction(Qt.DropAction.MoveAction if is_own else Qt.DropAction.CopyAction)
+        event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
         return True
 
@@ -181,6 +190,7 @@ class FileView(QTreeView):
         if target != self._target:
             self._target = target
             self.viewport().update()
+            self.target_changed.emit("" if target is None else target or ".")
 
     def _target_area(self) -> QRect:
         row = self._files.row_of(self._target) if self._target else None

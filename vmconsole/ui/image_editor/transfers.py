@@ -43,6 +43,7 @@ class Transfers(QObject):
         self._drag: Fetch | None = None
         browser.view.make_drag_data = self._promise
         browser.view.files_dropped.connect(self._on_dropped)
+        browser.view.drag_left.connect(self._on_drag_left)
         browser.view.drag_ended.connect(self._on_drag_ended)
 
     def set_may_write(self, *, on: bool) -> None:
@@ -146,7 +147,8 @@ class Transfers(QObject):
     def copy(self) -> None:
         """Promise the selection to whoever pastes; fetching begins now."""
         data = self._promise(self._browser.view.selected())
-        if data is not None:
+        if data is not None and self._drag is not None:
+            self._drag.start()
             QGuiApplication.clipboard().setMimeData(data)
 
     def _promise(self, entries: Sequence[Entry]) -> QMimeData | None:
@@ -155,13 +157,8 @@ class Transfers(QObject):
         if not paths:
             return None
         last = self._last
-        if last is None or last.guest_paths != paths or not (last.is_reusable or not last.is_over):
-            try:
-                folder = self._staging.new_folder()
-            except OSError as error:
-                self.problem.emit(_no_room(self, error))
-                return None
-            last = self._last = Fetch(self._desk, paths, folder)
+        if last is None or last.guest_paths != paths or not last.is_reusable:
+            last = self._last = Fetch(self._desk, paths, self._staging.new_folder)
             last.ended.connect(self._on_fetched)
         self._drag = last
         return PromisedFiles(last)
@@ -184,11 +181,19 @@ class Transfers(QObject):
             self.tr("If they did not arrive, drag or paste them once more: it goes at once now."),
         )
 
+    @Slot()
+    def _on_drag_left(self) -> None:
+        """The drag is on its way to another program: begin, so that small files are there when it asks."""
+        if self._drag is not None:
+            self._drag.start()
+
     @Slot(object)
     def _on_drag_ended(self, action: Qt.DropAction) -> None:
         """A drag that came to nothing: stop what was being fetched for it."""
         fetch, self._drag = self._drag, None
-        if fetch is not None and action == Qt.DropAction.IgnoreAction and not fetch.is_over and not fetch.was_asked:
+        if fetch is None or action != Qt.DropAction.IgnoreAction or fetch.was_asked:
+            return
+        if fetch.is_started and not fetch.is_over:
             self._desk.session.cancel()
 
     # -- words -------------------------------------------------------------------------------------------------
@@ -213,13 +218,3 @@ class Transfers(QObject):
 
 def _names_of(folder: Folder) -> frozenset[str]:
     return frozenset(entry.name for entry in folder.entries)
-
-
-def _no_room(speaker: QObject, error: OSError) -> Explanation:
-    return Explanation(
-        what=speaker.tr("No private folder could be made for the files on this machine."),
-        cause=speaker.tr("The disk is full or cannot be written."),
-        advice=speaker.tr("Make room, and try again."),
-        where=str(error.filename or ""),
-        said=str(error.strerror or error),
-    )

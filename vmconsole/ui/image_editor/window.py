@@ -86,20 +86,17 @@ class ImageEditorWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self._across = QSplitter(Qt.Orientation.Horizontal, self)
-        for part, weight in ((self.places, 2), (self.browser, 5), (self.viewer, 4)):
-            self._across.addWidget(part)
+        columns: tuple[tuple[QWidget, int], ...] = ((self.places, 2), (self.browser, 5), (self.viewer, 4))
+        for column_part, weight in columns:
+            self._across.addWidget(column_part)
             self._across.setStretchFactor(self._across.count() - 1, weight)
         self._across.setSizes([250, 560, 440])
         self._across.setChildrenCollapsible(False)
-        self._down = QSplitter(Qt.Orientation.Vertical, self)
-        self._down.addWidget(self._across)
-        self._down.addWidget(self.draft)
-        self._down.setStretchFactor(0, 1)
-        self._down.setSizes([520, 110])
         main = QWidget(self)
         inner = QVBoxLayout(main)
         inner.setContentsMargins(8, 6, 8, 6)
-        inner.addWidget(self._down)
+        inner.addWidget(self._across, 1)
+        inner.addWidget(self.draft)
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self.opening)
         self.pages.addWidget(main)
@@ -279,6 +276,11 @@ class ImageEditorWindow(QMainWindow):
         self.viewer.view.setFocus()
 
     # -- closing -----------------------------------------------------------------------------------------------
+
+    def close_keeping_draft(self) -> None:
+        """Close without a question: what is in the draft is there the next time."""
+        self.draft_actions.answer_keep()
+        self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.draft_actions.may_close():

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A desktop to test on: an editor in a process of its own and a file manager's window, moved by mouse and keyboard."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.display import wait_for
+
+if TYPE_CHECKING:
+    from tests.display import Display
+
+ANSWER_S = 60.0
+STEPS = 12
+STEP_S = 0.08
+REST_S = 0.6
+"""Over the target before letting go: what a hand does, and what file managers wait for."""
+
+
+class EditorProcess:
+    """The editor, and questions to it. ``close()`` ends it."""
+
+    def __init__(self, display: Display, profile: Path, *options: str, log: Path) -> None:
+        self._log = log.open("w")
+        argv = [sys.executable, "-m", "tests.ui_images.editor_process", "--profile", str(profile), *options]
+        self._process = subprocess.Popen(
+            argv, env=display.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        self._answers: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def ask(self, name: str, *words: str) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([name, *words]) + "\n")
+        self._process.stdin.flush()
+        answer = self._answers.get(timeout=ANSWER_S)
+        assert answer, f"the editor ended: {Path(self._log.name).read_text()}"
+        return json.loads(answer)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return dict(self.ask("state"))
+
+    def until(self, condition: Any, *, deadline_s: float, what: str) -> dict[str, Any]:
+        """Wait until ``condition(state)``; the state."""
+        end = time.monotonic() + deadline_s
+        while not condition(state := self.state):
+            assert time.monotonic() < end, f"not within {deadline_s} s: {what}; at last: {state}"
+            time.sleep(0.2)
+        return state
+
+    def close(self) -> int:
+        """Its exit status; killed if it does not go."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            return self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait(timeout=10)
+        finally:
+            self._log.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._answers.put(line)
+        self._answers.put("")
+
+
+class FileManager:
+    """A pcmanfm-qt window that shows one folder, at the right of the screen."""
+
+    def __init__(self, display: Display, folder: Path, place: tuple[int, int, int, int]) -> None:
+        self._display = display
+        self.place = place
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        argv = ["pcmanfm-qt", "--new-window", str(folder)]
+        self._process = subprocess.Popen(argv, env=display.env, **quiet)  # type: ignore[call-overload] # Popen's overloads
+        # one look at a time: xdotool's --sync would wait for ever if the window never came
+        wait_for(self._find, deadline_s=60, what="the file manager's window is there")
+        x, y, width, height = place
+        display.run("xdotool", "windowmove", self._window, str(x), str(y))
+        display.run("xdotool", "windowsize", self._window, str(width), str(height))
+        display.run("xdotool", "windowactivate", "--sync", self._window)
+
+    def _find(self) -> bool:
+        done = subprocess.run(
+            ["xdotool", "search", "--onlyvisible", "--class", "pcmanfm-qt"],
+            env=self._display.env, capture_output=True, text=True, check=False, timeout=20,
+        )  # fmt: skip
+        self._window = done.stdout.split()[-1] if done.stdout.split() else ""
+        return bool(self._window)
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=20)
+
+
+def drag(display: Display, start: list[int], end: list[int], *, rest_s: float = REST_S) -> None:
+    """A drag as a hand does it: press, a dozen small moves, a rest over the target, let go."""
+    move = ["xdotool", "mousemove"]
+    display.run(*move, *map(str, start))
+    time.sleep(0.2)
+    display.run("xdotool", "mousedown", "1")
+    for step in range(1, STEPS + 1):
+        place = [a + (b - a) * step // STEPS for a, b in zip(start, end, strict=True)]
+        display.run(*move, *map(str, place))
+        time.sleep(STEP_S)
+    display.run(*move, str(end[0] + 2), str(end[1] + 2))
+    time.sleep(rest_s)
+    display.run("xdotool", "mouseup", "1")

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A guest's disks, and the way into them: «Open Image…». GUI thread; what the host knows is asked through its link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vmconsole.images.messages import ImageSource
+from vmconsole.inventory.deltas import GuestSeen
+from vmconsole.inventory.errors import ConsoleError
+from vmconsole.inventory.facts import Disk, Guest, Host, HostState
+from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.editors import ImageEditors
+from vmconsole.ui.image_editor.look import disk_icon, plain_label
+from vmconsole.ui.image_editor.problem import ProblemStrip
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from vmconsole.inventory.ids import GuestId
+    from vmconsole.store.changes import ChangeSet
+    from vmconsole.ui.context import Context
+
+DESCRIBE_DEADLINE_S = 20.0
+_DISK = Qt.ItemDataRole.UserRole
+_EDITABLE_DEVICES = {"disk", "lun"}
+
+
+class DisksTab(QWidget):
+    """``show_guest`` says whose disks. ``editors`` owns the windows that were opened from here."""
+
+    def __init__(self, context: Context, parent: QWidget | None = None, *, editors: ImageEditors | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._guest: GuestId | None = None
+        self._asked: GuestId | None = None
+        self.editors = editors if editors is not None else ImageEditors(context, self)
+        self.message = plain_label("", self, name=self.tr("About the disks"))
+        self.message.setWordWrap(True)
+        self.problem = ProblemStrip(self)
+        self.tree = self._make_tree()
+        self.open_button = QPushButton(self.tr("&Open Image…"), self)
+        self.open_button.setAccessibleName(self.tr("Open Image"))
+        self.open_button.clicked.connect(self.open_current)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.message, 1)
+        buttons.addWidget(self.open_button)
+        column = QVBoxLayout(self)
+        column.addWidget(self.problem)
+        column.addWidget(self.tree, 1)
+        column.addLayout(buttons)
+        context.bridge.store_changed.connect(self._on_store_changed)
+        self._refresh()
+
+    def _make_tree(self) -> QTreeWidget:
+        tree = _DiskTree(self)
+        tree.setAccessibleName(self.tr("Disks"))
+        tree.setHeaderLabels(
+            [self.tr("Disk"), self.tr("Image"), self.tr("Format"), self.tr("Bus"), self.tr("Kind"), self.tr("Access")]
+        )
+        tree.setRootIsDecorated(False)
+        tree.setUniformRowHeights(True)
+        tree.setAllColumnsShowFocus(True)
+        tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        tree.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        tree.itemActivated.connect(self._on_activated)
+        tree.currentItemChanged.connect(self._on_current_changed)
+        return tree
+
+    # -- what is shown -----------------------------------------------------------------------------------------
+
+    def show_guest(self, guest_id: GuestId | None) -> None:
+        """Show this guest's disks; None shows that none is selected."""
+        if guest_id != self._guest:
+            self._guest = guest_id
+            self._asked = None
+            self.problem.hide()
+        self._refresh()
+
+    @Slot(object)
+    def _on_store_changed(self, changes: ChangeSet) -> None:
+        guest = self._guest
+        if guest is None:
+            return
+        if guest in changes.guests_changed | changes.guests_added | changes.guests_removed or (
+            guest.host in changes.hosts_changed | changes.hosts_removed
+        ):
+            self._refresh()
+
+    def _refresh(self) -> None:
+        guest = self._context.store.guest(self._guest) if self._guest is not None else None
+        if guest is not None and not guest.described:
+            self._describe(guest)
+        current = self.tree.currentItem()
+        kept = current.text(0) if current is not None else ""
+        self.tree.clear()
+        disks = guest.disks if guest is not None else ()
+        self.tree.addTopLevelItems([self._item(disk) for disk in disks])
+        for column in range(self.tree.columnCount()):
+            self.tree.resizeColumnToContents(column)
+        wanted = next((i for i, disk in enumerate(disks) if names.shown(disk.target) == kept), 0)
+        self.tree.setCurrentItem(self.tree.topLevelItem(wanted) if disks else None)
+        self._update_button()
+
+    def _item(self, disk: Disk) -> QTreeWidgetItem:
+        access = self.tr("read-only") if disk.read_only else self.tr("read and write")
+        source = names.shown(disk.source) or self.tr("(empty)")
+        item = QTreeWidgetItem([names.shown(disk.target), source, disk.format, disk.bus, disk.device, access])
+        item.setIcon(0, disk_icon(self))
+        item.setData(0, _DISK, disk)
+        item.setToolTip(1, _plain_tip(source))
+        return item
+
+    def _describe(self, guest: Guest) -> None:
+        """A guest whose XML was not read yet has no disks to show: ask for it, once."""
+        link = self._context.fleet.link(guest.id.host)
+        if link is None or self._asked == guest.id:
+            return
+        self._asked = guest.id
+        uuid = guest.id.uuid
+        asking = link.submit(lambda verbs: verbs.describe_guest(uuid), deadline_s=DESCRIBE_DEADLINE_S)
+        self._context.bridge.when_done(asking, self._on_described)
+
+    def _on_described(self, asking: Future[Guest]) -> None:
+        try:
+            self._context.bridge.post(GuestSeen(asking.result()))
+        except ConsoleError as error:
+            self.problem.show_problem(error.explanation)
+
+    # -- opening -----------------------------------------------------------------------------------------------
+
+    def reason_against(self, disk: Disk | None) -> str:
+        """Why this disk cannot be opened now, in a sentence; empty if it can."""
+        guest = self._context.store.guest(self._guest) if self._guest is not None else None
+        host = self._context.store.hosts.get(self._guest.host) if self._guest is not None else None
+        if guest is None or host is None:
+            return self.tr("No guest is selected.")
+        if disk is None:
+            return self.tr("Reading the guest's disks…") if not guest.described else self.tr("No disk is selected.")
+        return self._reason_of_host(host) or self._reason_of_disk(disk)
+
+    def _reason_of_host(self, host: Host) -> str:
+        if host.is_demo:
+            return self.tr("This is a demo host: its disks do not exist.")
+        if host.state is not HostState.CONNECTED:
+            return self.tr("{host} is not connected.").format(host=host.name)
+        link = self._context.fleet.link(host.id)
+        if link is None or link.shell() is None:
+            return self.tr("{host} cannot be reached by SSH, and an image is opened through SSH.").format(
+                host=host.name
+            )
+        return ""
+
+    def _reason_of_disk(self, disk: Disk) -> str:
+        if not disk.source:
+            return self.tr("The drive is empty.")
+        if disk.kind == "network":
+            return self.tr("The disk is on network storage, which cannot be opened here.")
+        if not disk.source.startswith("/"):
+            return self.tr("Where the volume {source} lies on the host is not known yet.").format(source=disk.source)
+        return ""
+
+    def _update_button(self) -> None:
+        reason = self.reason_against(self._current_disk())
+        self.open_button.setEnabled(not reason)
+        self.open_button.setToolTip(reason or self.tr("Look at the files on this disk, and change them (Enter)"))
+        guest = self._context.store.guest(self._guest) if self._guest is not None else None
+        running = self.tr("The guest is running: its disks open to look only.")
+        no_disks = self.tr("This guest has no disks.")
+        if guest is not None and guest.described and not guest.disks:
+            self.message.setText(no_disks)
+        elif reason or guest is None or not guest.state.has_process:
+            self.message.setText(reason)
+        else:
+            self.message.setText(running)
+
+    def _current_disk(self) -> Disk | None:
+        item = self.tree.currentItem()
+        found: Disk | None = item.data(0, _DISK) if item is not None else None
+        return found
+
+    @Slot(QTreeWidgetItem, QTreeWidgetItem)
+    def _on_current_changed(self, _current: object, _previous: object) -> None:
+        self._update_button()
+
+    @Slot(QTreeWidgetItem, int)
+    def _on_activated(self, _item: object, _column: int) -> None:
+        self.open_current()
+
+    @Slot()
+    def open_current(self) -> None:
+        """Open the selected disk's image in an editor window of its own; one that is open already comes to the front."""
+        disk = self._current_disk()
+        guest = self._context.store.guest(self._guest) if self._guest is not None else None
+        if disk is None or guest is None or self.reason_against(disk):
+            self._update_button()
+            return
+        host = self._context.store.hosts[guest.id.host]
+        source = ImageSource(
+            disk.source,
+            disk.format,
+            where=host.name,
+            guest_name=guest.name,
+            guest_is_running=guest.state.has_process,
+            is_read_only=disk.read_only or disk.device not in _EDITABLE_DEVICES,
+        )
+        try:
+            self.editors.open_on_host(guest.id.host, source)
+        except ConsoleError as error:
+            self.problem.show_problem(error.explanation)
+
+
+class _DiskTree(QTreeWidget):
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        item = self.currentItem()
+        if event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter} and item is not None:
+            self.itemActivated.emit(item, 0)  # not every style activates by Enter
+            return
+        super().keyPressEvent(event)
+
+
+def _plain_tip(text: str) -> str:
+    """A tooltip that is never taken for rich text."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
