@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-START_S = 20.0
+START_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -112,4 +112,6 @@ class open_display:  # noqa: N801  # used as a context manager, like contextlib'
 
     def _has_window_manager(self, env: dict[str, str]) -> bool:
         done = subprocess.run(["xdotool", "get_desktop"], env=env, capture_output=True, timeout=START_S, check=False)
+        dead = [f"{child.args}: {child.returncode}" for child in self._children if child.poll() is not None]
+        assert not dead, f"ended at once: {dead}"
         return done.returncode == 0
