@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vmconsole.domainxml.reading import DomainDescription
-from vmconsole.inventory.errors import NoSuchDomain, OperationRefused, OutOfRange
+from vmconsole.inventory.errors import DomainBusy, NoSuchDomain, OutOfRange
 from vmconsole.inventory.facts import Guest, GuestState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.links.memory_guests import xml_of
@@ -188,8 +188,8 @@ class ScriptedHost:
             raise self._refusal(guest, "is not running")
         return guest
 
-    def _refusal(self, guest: ScriptedGuest, why: str) -> OperationRefused:
-        return OperationRefused(
+    def _refusal(self, guest: ScriptedGuest, why: str) -> DomainBusy:
+        return DomainBusy(
             f"The guest {guest.name} {why}.",
             advice="Look at its state: somebody else may have changed it.",
             where=self._id,
