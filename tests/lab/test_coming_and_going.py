@@ -104,6 +104,21 @@ def test_killed_up_can_be_taken_up_again(place: Path) -> None:
     assert Lab(place).host("kvm1").domains() == {"g11": "running", "off1": "shut off"}
 
 
+def test_down_waits_for_the_last_command_of_a_killed_up(place: Path) -> None:
+    """Else that command would make its interface or its guest behind the back of `down`."""
+    words = f"from vmlab.state import *; from vmlab.processes import run\nwith LabDirectory('{place}').locked(): "
+    words += f"run(['sh', '-c', 'touch {place}/begun; sleep 1; touch {place}.late'])"
+    environment = {"PYTHONPATH": str(COMMAND.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen(["/usr/bin/python3", "-c", words], env=environment)
+    try:
+        wait_until(lambda: (place / "begun").exists(), timeout_s=10, what="begun", interval_s=0.001)
+    finally:
+        process.kill()
+        process.wait()
+    assert unwell(command(place, "down")) == ""
+    assert Path(f"{place}.late").exists()
+
+
 def test_killed_pid_1_is_seen_and_cleaned(place: Path) -> None:
     assert unwell(command(place, "up", "1", *BARE)) == ""
     pid = Lab(place).host("kvm1").pid()

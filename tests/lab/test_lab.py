@@ -60,9 +60,16 @@ def test_a_host_sees_only_itself(lab: Lab) -> None:
     assert host.exec("hostname").stdout == "kvm1\n"
     assert "kvm2" not in host.exec("ps", "-A", "-o", "args").stdout
     assert str(lab.directory) not in host.exec("ls", "/root", "/tmp", "/run").stdout
-    groups = host.exec("cat", f"/proc/{qemu_pid(host, 'g11')}/cgroup").stdout
-    assert ":/machine/qemu-" in groups or "/libvirt" in groups
-    assert "/.." not in groups
+
+
+def test_a_guests_cgroup_is_below_its_hosts(lab: Lab) -> None:
+    """The host sees its own group as the root of the tree; the machine sees all of it below that group."""
+    host = lab.host("kvm1")
+    seen_inside = host.exec("cat", f"/proc/{qemu_pid(host, 'g11')}/cgroup").stdout
+    assert "kvm1" not in seen_inside
+    assert "/.." not in seen_inside
+    controller = "cpu" if Path("/sys/fs/cgroup/cpu").exists() else "unified"
+    assert list(host.cgroup(controller, "machine").glob("qemu-*g11*"))
 
 
 def test_hosts_reach_each_other_by_name_for_migration(lab: Lab) -> None:

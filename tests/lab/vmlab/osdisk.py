@@ -8,6 +8,7 @@ from .initrd import BUSYBOX
 from .processes import run
 
 SIZE_MIB = 64
+LABEL = "lab-root"
 DIRECTORIES = (
     *("bin", "boot", "dev", "etc/ssh", "home/alice", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys"),
     *("tmp", "usr/bin", "usr/lib", "usr/share", "var/lib/dpkg/info", "var/log", "var/tmp"),
@@ -15,7 +16,7 @@ DIRECTORIES = (
 FILES = {
     "etc/hostname": "lab-guest\n",
     "etc/hosts": "127.0.0.1 localhost\n127.0.1.1 lab-guest\n",
-    "etc/fstab": "/dev/vda / ext4 errors=remount-ro 0 1\ntmpfs /tmp tmpfs nosuid 0 0\n",
+    "etc/fstab": f"LABEL={LABEL} / ext4 errors=remount-ro 0 1\ntmpfs /tmp tmpfs nosuid 0 0\n",
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000:Alice,,,:/home/alice:/bin/sh\n",
     "etc/group": "root:x:0:\nalice:x:1000:\n",
     "etc/shadow": "root:*:19700:0:99999:7:::\nalice:*:19700:0:99999:7:::\n",
@@ -53,7 +54,7 @@ def build_os_disk(scratch: Path, target: Path) -> None:
     raw = scratch / "disk.raw"
     with raw.open("wb") as image:
         image.truncate(SIZE_MIB << 20)
-    run(["mkfs.ext4", "-q", "-F", "-L", "lab-root", "-d", tree, raw])
+    run(["mkfs.ext4", "-q", "-F", "-L", LABEL, "-d", tree, raw])
     run(["qemu-img", "convert", "-O", "qcow2", raw, target])
 
 
