@@ -24,7 +24,7 @@ from vmconsole.links.sampler_launch import command, explain_denied, explain_end,
 from vmconsole.metrics.cgroups import FrameDecoder, GarbledFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from vmconsole.inventory.errors import Explanation
     from vmconsole.inventory.ids import HostId
@@ -68,19 +68,24 @@ class Sampler(Protocol):
         """End the process on the host and the thread here, within a second. Nothing is posted afterwards."""
 
 
-def make_sampler(shell: Shell, host_id: HostId, post: Post, on_state: OnState, *, interval_s: float = 1.0) -> Sampler:
+def make_sampler(
+    shell: Shell, host_id: HostId, post: Post, on_state: OnState, *, interval_s: float = 1.0, root: str = ""
+) -> Sampler:
     """A sampler that is not started yet.
 
     ``on_state`` is told None and facts (``cgroup_layout``, ``python``, ``kernel``, ``cpus``, ``memory_bytes``) when
     frames begin to flow, and an explanation when they do not. Then the sampler tries again by itself, ever less often.
+    ``root`` is where the host's /proc, /sys and /run are: for trees that stand for a host.
     """
-    return _ProcessSampler(shell, host_id, post, on_state, interval_s)
+    return _ProcessSampler(shell, host_id, post, on_state, arguments=(str(interval_s), root))
 
 
 class _ProcessSampler:
-    def __init__(self, shell: Shell, host_id: HostId, post: Post, on_state: OnState, interval_s: float) -> None:
+    def __init__(
+        self, shell: Shell, host_id: HostId, post: Post, on_state: OnState, *, arguments: Sequence[str]
+    ) -> None:
         self._shell = shell
-        self._interval_s = interval_s
+        self._arguments = arguments
         self._stream = _Stream(shell.where, host_id, post, on_state)
         self._on_state = on_state
         self._closed = threading.Event()
@@ -129,7 +134,7 @@ class _ProcessSampler:
         """Run the program on the host until it ends or ``close`` is called; why it ended."""
         text = program()
         try:
-            process = self._shell.popen(command(len(text), interval_s=self._interval_s))
+            process = self._shell.popen(command(len(text), self._arguments))
         except ConsoleError as error:
             return error.explanation
         self._process = process

@@ -6,8 +6,12 @@ from __future__ import annotations
 import json
 import shlex
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from vmconsole.inventory.errors import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MODULES = ("sampler_remote_files", "sampler_remote_places", "sampler_remote")
 NO_PYTHON = 127
@@ -39,9 +43,9 @@ def program() -> bytes:
     return json.dumps([[f"vmconsole.links.{m}", (here / f"{m}.py").read_text("utf-8")] for m in MODULES]).encode()
 
 
-def command(size: int, *, interval_s: float, root: str = "") -> str:
+def command(size: int, arguments: Sequence[str]) -> str:
     """Text for /bin/sh that runs the loader, which reads ``size`` bytes of program from stdin."""
-    run = f"-I -S -c {shlex.quote(_LOADER)} {size} {interval_s} {shlex.quote(root)}"
+    run = f"-I -S -c {shlex.quote(_LOADER)} {size} {shlex.join(arguments)}"
     places = "python3 /usr/bin/python3 /usr/local/bin/python3 /usr/libexec/platform-python"
     find = f'for p in {places}; do command -v "$p" >/dev/null 2>&1 && exec "$p" {run}; done'
     return f"{find}; echo 'vmconsole: python3 not found' >&2; exit {NO_PYTHON}"
