@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An editor window in a process of its own, for tests that use mouse and keyboard on a real screen.
 
-One question a line on stdin, one JSON answer a line on stdout. It answers what can be seen (rows and where they are on the
-screen, the list of changes); what a person does, the test does with the mouse and the keyboard.
+One question a line on stdin, one JSON answer a line on stdout. It answers what can be seen (rows and where they are on
+the screen, the list of changes); what a person does, the test does with the mouse and the keyboard.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,11 +81,12 @@ def serve(bridge: Bridge, answers: Answers) -> None:
     for line in sys.stdin:
         name, *words = json.loads(line)
 
-        def answer(ask: Callable[..., Any] = getattr(answers, name), words: list[str] = words) -> None:
-            print(json.dumps(ask(*words)), flush=True)
-
-        bridge.call(answer)
+        bridge.call(partial(_answer, getattr(answers, name), words))
     bridge.call(lambda: QApplication.exit(0))
+
+
+def _answer(ask: Callable[..., Any], words: list[str]) -> None:
+    print(json.dumps(ask(*words)), flush=True)
 
 
 def main() -> int:

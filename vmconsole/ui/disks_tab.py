@@ -24,7 +24,7 @@ from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.facts import Disk, Guest, Host, HostState
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.editors import ImageEditors
-from vmconsole.ui.image_editor.look import disk_icon, plain_label
+from vmconsole.ui.image_editor.look import Look, plain_label, plain_tip
 from vmconsole.ui.image_editor.problem import ProblemStrip
 
 if TYPE_CHECKING:
@@ -45,12 +45,13 @@ class DisksTab(QWidget):
     def __init__(self, context: Context, parent: QWidget | None = None, *, editors: ImageEditors | None = None) -> None:
         super().__init__(parent)
         self._context = context
+        self._look = Look.make(self)
         self._guest: GuestId | None = None
         self._asked: GuestId | None = None
         self.editors = editors if editors is not None else ImageEditors(context, self)
         self.message = plain_label("", self, name=self.tr("About the disks"))
         self.message.setWordWrap(True)
-        self.problem = ProblemStrip(self)
+        self.problem = ProblemStrip(self._look.theme, self)
         self.tree = self._make_tree()
         self.open_button = QPushButton(self.tr("&Open Image…"), self)
         self.open_button.setAccessibleName(self.tr("Open Image"))
@@ -88,7 +89,7 @@ class DisksTab(QWidget):
         if guest_id != self._guest:
             self._guest = guest_id
             self._asked = None
-            self.problem.hide()
+            self.problem.put_away()
         self._refresh()
 
     @Slot(object)
@@ -113,16 +114,17 @@ class DisksTab(QWidget):
         for column in range(self.tree.columnCount()):
             self.tree.resizeColumnToContents(column)
         wanted = next((i for i, disk in enumerate(disks) if names.shown(disk.target) == kept), 0)
-        self.tree.setCurrentItem(self.tree.topLevelItem(wanted) if disks else None)
+        if (row := self.tree.topLevelItem(wanted)) is not None:
+            self.tree.setCurrentItem(row)
         self._update_button()
 
     def _item(self, disk: Disk) -> QTreeWidgetItem:
         access = self.tr("read-only") if disk.read_only else self.tr("read and write")
         source = names.shown(disk.source) or self.tr("(empty)")
         item = QTreeWidgetItem([names.shown(disk.target), source, disk.format, disk.bus, disk.device, access])
-        item.setIcon(0, disk_icon(self))
+        item.setIcon(0, self._look.theme.icon("disk"))
         item.setData(0, _DISK, disk)
-        item.setToolTip(1, _plain_tip(source))
+        item.setToolTip(1, plain_tip(source))
         return item
 
     def _describe(self, guest: Guest) -> None:
@@ -203,7 +205,7 @@ class DisksTab(QWidget):
 
     @Slot()
     def open_current(self) -> None:
-        """Open the selected disk's image in an editor window of its own; one that is open already comes to the front."""
+        """Open the selected disk's image in a window of its own; one that is open already comes to the front."""
         disk = self._current_disk()
         guest = self._context.store.guest(self._guest) if self._guest is not None else None
         if disk is None or guest is None or self.reason_against(disk):
@@ -231,8 +233,3 @@ class _DiskTree(QTreeWidget):
             self.itemActivated.emit(item, 0)  # not every style activates by Enter
             return
         super().keyPressEvent(event)
-
-
-def _plain_tip(text: str) -> str:
-    """A tooltip that is never taken for rich text."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")

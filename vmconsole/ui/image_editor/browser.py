@@ -6,19 +6,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QIcon, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStyle, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Entry, EntryKind, Folder
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.file_model import FileModel
 from vmconsole.ui.image_editor.file_view import FileView
 from vmconsole.ui.image_editor.history import FolderHistory
-from vmconsole.ui.image_editor.look import file_icon, folder_icon, link_icon, plain_label
+from vmconsole.ui.image_editor.look import plain_label
 from vmconsole.ui.image_editor.path_bar import PathBar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.image_editor.desk import ImageDesk
+    from vmconsole.ui.image_editor.look import Look
 
 
 class Browser(QWidget):
@@ -28,14 +32,14 @@ class Browser(QWidget):
     entry_selected = Signal(str, object)
     file_activated = Signal(str, object)
 
-    def __init__(self, desk: ImageDesk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: ImageDesk, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
         self._history = FolderHistory()
         self._folder = "/"
         self._asked = 0
-        icons = {EntryKind.FILE: file_icon(self), EntryKind.FOLDER: folder_icon(self), EntryKind.LINK: link_icon(self)}
-        self.model = FileModel(icons, self)
+        self._theme = look.theme
+        self.model = FileModel(look, self)
         self.view = FileView(self.model, self)
         self.view.activated.connect(self._on_activated)
         self.view.current_entry_changed.connect(self._on_current)
@@ -65,15 +69,11 @@ class Browser(QWidget):
         return line
 
     def _make_actions(self) -> None:
-        icons = QStyle.StandardPixmap
-        self.back_action = self._action(self.tr("Back"), [QKeySequence("Alt+Left")], self.go_back, icons.SP_ArrowBack)
-        self.forward_action = self._action(
-            self.tr("Forward"), [QKeySequence("Alt+Right")], self.go_forward, icons.SP_ArrowForward
-        )
-        up_keys = [QKeySequence("Alt+Up"), QKeySequence(Qt.Key.Key_Backspace)]
-        self.up_action = self._action(self.tr("Up"), up_keys, self.go_up, icons.SP_ArrowUp)
-        reload_keys = [QKeySequence(Qt.Key.Key_F5), QKeySequence("Ctrl+R")]
-        self.reload_action = self._action(self.tr("Reload"), reload_keys, self.reload, icons.SP_BrowserReload)
+        key = QKeySequence
+        self.back_action = self._action(self.tr("Back"), [key("Alt+Left")], self.go_back, "go-back")
+        self.forward_action = self._action(self.tr("Forward"), [key("Alt+Right")], self.go_forward, "go-forward")
+        self.up_action = self._action(self.tr("Up"), [key("Alt+Up"), key(Qt.Key.Key_Backspace)], self.go_up, "go-up")
+        self.reload_action = self._action(self.tr("Reload"), [key(Qt.Key.Key_F5), key("Ctrl+R")], self.reload, "reload")
         self._action(self.tr("Type a path"), [QKeySequence("Ctrl+L")], self.path_bar.begin_typing)
         self._action(self.tr("Filter"), [QKeySequence(QKeySequence.StandardKey.Find)], self._on_find)
         leave = QAction(self.tr("Leave the filter"), self.filter)
@@ -82,16 +82,15 @@ class Browser(QWidget):
         leave.triggered.connect(self._on_leave_filter)
         self.filter.addAction(leave)
 
-    def _action(
-        self, text: str, keys: list[QKeySequence], run: object, icon: QStyle.StandardPixmap | None = None
-    ) -> QAction:
+    def _action(self, text: str, keys: list[QKeySequence], run: Callable[[], object], icon: str = "") -> QAction:
         action = QAction(text, self)
         action.setShortcuts(keys)
         action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         action.setToolTip(f"{text} ({keys[0].toString(QKeySequence.SequenceFormat.NativeText)})")
-        if icon is not None:
-            action.setIcon(QIcon(self.style().standardIcon(icon)))
-        action.triggered.connect(run)
+        if icon:
+            action.setProperty("icon-name", icon)
+            action.setIcon(self._theme.icon(icon))
+        action.triggered.connect(lambda _checked=False: run())
         self.addAction(action)
         return action
 
@@ -127,14 +126,14 @@ class Browser(QWidget):
         return [self.path_of(e) for e in self.view.selected() if e.is_addressable]
 
     @Slot(str)
-    def open_folder(self, path: str, *, select: frozenset[str] = frozenset()) -> None:
-        """Go to a folder; the rows stay as they are until its files are known."""
-        self._ask(path, select, visit=True)
+    def open_folder(self, path: str, *, select: frozenset[str] = frozenset(), otherwise: str = "") -> None:
+        """Go to a folder; the rows stay as they are until its files are known. ``otherwise`` if it is not there."""
+        self._ask(path, select, visit=True, otherwise=otherwise)
 
     @Slot()
     def reload(self, *, select: frozenset[str] | None = None) -> None:
         """Read the shown folder again; the selection stays where the names are still there."""
-        kept = frozenset(e.name for e in self.view.selected()) if not select else select
+        kept = select or frozenset(e.name for e in self.view.selected())
         self._ask(self._folder, kept, visit=False)
 
     def reveal(self, path: str) -> None:
@@ -162,7 +161,7 @@ class Browser(QWidget):
         if self._folder != "/":
             self.open_folder(names.parent_of(self._folder), select=frozenset({names.base_of(self._folder)}))
 
-    def _ask(self, path: str, select: frozenset[str], *, visit: bool) -> None:
+    def _ask(self, path: str, select: frozenset[str], *, visit: bool, otherwise: str = "") -> None:
         self._asked += 1
         number = self._asked
 
@@ -170,7 +169,11 @@ class Browser(QWidget):
             if number == self._asked:
                 self._show(folder, select, visit=visit)
 
-        self._desk.ask(self._desk.session.list_folder(path), show)
+        def instead(_problem: Explanation) -> None:
+            self._ask(otherwise, frozenset(), visit=visit)
+
+        use_other = bool(otherwise) and otherwise != path
+        self._desk.ask(self._desk.session.list_folder(path), show, failed=instead if use_other else None)
 
     def _show(self, folder: Folder, select: frozenset[str], *, visit: bool) -> None:
         is_new = folder.path != self._folder
@@ -256,9 +259,8 @@ class Browser(QWidget):
     def _on_shown_changed(self) -> None:
         shown, total = self.model.rowCount(), self.model.total
         if total == 0:
-            self.empty.setText(
-                self.tr("This folder is empty.") + (self._drop_hint() if self.view.accepts_drops else "")
-            )
+            hint = self.tr("Drop files from the desktop here, or paste them.") if self.view.accepts_drops else ""
+            self.empty.setText("\n".join([self.tr("This folder is empty."), hint]))
         elif shown == 0:
             self.empty.setText(self.tr("No name matches the filter."))
         self.empty.setVisible(shown == 0)
@@ -267,9 +269,6 @@ class Browser(QWidget):
             self.status.setText(count)
         else:
             self.status.setText(self.tr("{shown} of {entries}").format(shown=shown, entries=count))
-
-    def _drop_hint(self) -> str:
-        return "\n" + self.tr("Drop files from the desktop here, or paste them.")
 
     def _update_actions(self) -> None:
         self.back_action.setEnabled(self._history.can_go_back)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One open image, seen from the GUI thread: the session's events as signals, its futures as callbacks.
 
-The session works on threads of its own; everything it says comes through the bridge and is dropped once the desk is closed,
-so that nothing ever reaches a window that is gone.
+The session works on threads of its own; everything it says comes through the bridge and is dropped once the desk is
+closed, so that nothing ever reaches a window that is gone.
 """
 
 from __future__ import annotations

@@ -5,16 +5,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLocale, QObject, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
 from vmconsole.images.messages import Applied, ImageOverview, SessionState
-from vmconsole.inventory import units
 from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names, questions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.ui.formats import Formats
     from vmconsole.ui.image_editor.desk import ImageDesk
     from vmconsole.ui.image_editor.viewer import FileViewer
 
@@ -33,8 +35,9 @@ class DraftActions(QObject):
     close_wanted = Signal()
     """The user has answered what was asked before closing."""
 
-    def __init__(self, desk: ImageDesk, viewer: FileViewer, window: QWidget) -> None:
+    def __init__(self, desk: ImageDesk, viewer: FileViewer, formats: Formats, window: QWidget) -> None:
         super().__init__(window)
+        self._formats = formats
         self._desk = desk
         self._viewer = viewer
         self._window = window
@@ -82,6 +85,11 @@ class DraftActions(QObject):
         if changes:
             questions.ask_discard(self._window, changes, self._discard)
 
+    def ask_discard_unseen(self, reason: Explanation | None) -> None:
+        """Discard what is in the way of editing: a draft that does not fit any more, or an Apply that was cut off."""
+        told = [reason.what, reason.cause] if reason is not None else []
+        questions.ask_discard(self._window, [t for t in told if t], self._discard)
+
     def _discard(self) -> None:
         self._viewer.revert_text()
         self.began.emit(self.tr("Discarding the draft of {disk}").format(disk=names.shown(self._where)))
@@ -108,14 +116,18 @@ class DraftActions(QObject):
         else:
             questions.ask_apply(self._window, self._where, changes, self._apply)
 
-    def _ask_unsaved(self, then: object) -> None:
+    def _ask_unsaved(self, then: Callable[[], object]) -> None:
         """Text that is not in the draft would not be applied: save it or drop it first."""
-        questions.ask_unsaved(
-            self._window,
-            self._viewer.path,
-            save=self._viewer.save_text,
-            drop=lambda: (self._viewer.revert_text(), then()),
-        )
+
+        def drop() -> None:
+            self._viewer.revert_text()
+            then()
+
+        questions.ask_unsaved(self._window, self._viewer.path, save=self._viewer.save_text, drop=drop)
+
+    def finish_apply(self) -> None:
+        """An Apply that was cut off goes on; there is nothing to ask, for it was agreed to then."""
+        self._apply()
 
     def _apply(self) -> None:
         self.began.emit(self.tr("Writing the draft to {disk}").format(disk=names.shown(self._where)))
@@ -127,10 +139,10 @@ class DraftActions(QObject):
         )
 
     def _on_applied(self, done: Applied) -> None:
-        size = units.binary(done.carried_bytes, decimal_point=QLocale().decimalPoint())
+        size = self._formats.size(done.carried_bytes)
         count = self.tr("1 change") if done.changes == 1 else self.tr("{n} changes").format(n=done.changes)
         words = self.tr("{changes} written, {size} in {time}.").format(
-            changes=count, size=size, time=units.age(done.seconds)
+            changes=count, size=size, time=self._formats.age(done.seconds)
         )
         guest = names.shown(self._desk.session.source.guest_name)
         may_start = self.tr("{guest} may be started.").format(guest=guest) if guest else ""

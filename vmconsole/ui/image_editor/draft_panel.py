@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QDateTime, QLocale, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, SignalInstance, Slot
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Change, ChangeVerb
-from vmconsole.inventory import units
 from vmconsole.ui.image_editor import names
-from vmconsole.ui.image_editor.look import plain_label
+from vmconsole.ui.image_editor.look import bold, plain_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from vmconsole.ui.formats import Formats
 
 ROWS_MIN, ROWS_MAX = 3, 7
 """The list grows with the draft, from room for its two buttons up to here."""
@@ -28,12 +29,10 @@ class DraftPanel(QWidget):
     discard_wanted = Signal()
     path_wanted = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, formats: Formats, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = plain_label("", self, name=self.tr("The draft in short"))
-        font = self.title.font()
-        font.setBold(True)
-        self.title.setFont(font)
+        self._formats = formats
+        self.title = bold(plain_label("", self, name=self.tr("The draft in short")))
         self.list = QListWidget(self)
         self.list.setAccessibleName(self.tr("Changes of the draft"))
         self.list.setUniformItemSizes(True)
@@ -58,7 +57,7 @@ class DraftPanel(QWidget):
         row.addLayout(buttons)
         self.show_changes(())
 
-    def _button(self, text: str, signal: Signal, tip: str) -> QPushButton:
+    def _button(self, text: str, signal: SignalInstance, tip: str) -> QPushButton:
         button = QPushButton(text, self)
         button.setAccessibleName(text.replace("&", "").rstrip("…"))
         button.setToolTip(tip)
@@ -87,7 +86,7 @@ class DraftPanel(QWidget):
             return self.tr("The draft is empty: edit, drop or paste files, and the changes are listed here.")
         count = self.tr("1 change") if len(changes) == 1 else self.tr("{n} changes").format(n=len(changes))
         size = sum(c.size_bytes for c in changes)
-        carried = units.binary(size, decimal_point=QLocale().decimalPoint())
+        carried = self._formats.size(size)
         if not size:
             return self.tr("Draft: {changes}, not on the disk yet").format(changes=count)
         return self.tr("Draft: {changes}, {size}, not on the disk yet").format(changes=count, size=carried)
@@ -107,14 +106,9 @@ class DraftPanel(QWidget):
                 text = self.tr("{path} deleted")
         words = " ".join(p for p in (text.format(path=path), detail) if p)
         if change.size_bytes:
-            words += f" · {units.binary(change.size_bytes, decimal_point=QLocale().decimalPoint())}"
-        return f"{_time_text(change.at)}  {words}" if change.at else words
+            words += f" · {self._formats.size(change.size_bytes)}"
+        return f"{self._formats.clock(change.at)}  {words}" if change.at else words
 
     @Slot(QListWidgetItem)
     def _on_activated(self, item: QListWidgetItem) -> None:
         self.path_wanted.emit(item.data(_PATH))
-
-
-def _time_text(seconds: float) -> str:
-    moment = QDateTime.fromSecsSinceEpoch(int(seconds)).time()
-    return QLocale().toString(moment, QLocale.FormatType.ShortFormat)

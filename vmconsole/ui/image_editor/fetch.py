@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files on their way out of an image to another program, and the drag or clipboard data that promises them. GUI thread.
 
-X11 and Wayland ask the dragging program for the data when the drop has happened. The fetch begins when the drag begins, so
-that small files are there by then; if they are not, ``retrieveData`` waits in an event loop of its own, and the window stays
-alive. Programs give up on data after some seconds (Qt's own after 5, QXcbClipboard), which the user is then told.
+X11 and Wayland ask the dragging program for the data when the drop has happened. The fetch begins when the drag leaves
+the table, so that small files are there by then; if they are not, ``retrieveData`` waits in an event loop of its own,
+and the window stays alive. Programs give up on data after some seconds (Qt's own after 5, QXcbClipboard), which the
+user is then told.
 """
 
 from __future__ import annotations

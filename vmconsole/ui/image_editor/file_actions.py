@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verbs on files: New Folder, Rename, Delete, Move, and the way to the transfers; as actions with keys. GUI thread."""
+"""The verbs on files as actions with keys: New Folder, Rename, Delete, Move, and the transfers. GUI thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QMenu, QStyle, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names, questions
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.image_editor.browser import Browser
     from vmconsole.ui.image_editor.desk import ImageDesk
     from vmconsole.ui.image_editor.transfers import Transfers
+    from vmconsole.ui.theme import Theme
 
 
 class FileActions(QObject):
@@ -26,33 +27,33 @@ class FileActions(QObject):
 
     problem = Signal(object)
 
-    def __init__(self, desk: ImageDesk, browser: Browser, transfers: Transfers, window: QWidget) -> None:
+    def __init__(self, desk: ImageDesk, browser: Browser, transfers: Transfers, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
+        self._theme = theme
         self._desk = desk
         self._browser = browser
         self._window = window
         self._why_not = self.tr("The image is not open.")
         self._tips: dict[QAction, str] = {}
-        keys, icons = QKeySequence.StandardKey, QStyle.StandardPixmap
-        make = self._make
-        self.open = make(self.tr("&Open"), None, self._on_open, self.tr("Open the folder, or show the file"))
-        self.new_folder = make(self.tr("&New Folder…"), "Ctrl+Shift+N", self.ask_new_folder,
-                               self.tr("Make a folder here"), icons.SP_FileDialogNewFolder)  # fmt: skip
-        self.import_files = make(self.tr("&Import…"), "Ctrl+I", transfers.choose_import,
-                                 self.tr("Bring files of this machine into this folder"), icons.SP_ArrowDown)  # fmt: skip
-        self.import_folder = make(self.tr("Import &Folder…"), None, transfers.choose_import_folder,
-                                  self.tr("Bring a folder of this machine into this folder"))  # fmt: skip
-        self.copy_to = make(self.tr("Copy &to…"), "Ctrl+E", transfers.choose_export,
-                            self.tr("Copy the selection to a folder of this machine"), icons.SP_DialogSaveButton)  # fmt: skip
-        self.copy = make(
-            self.tr("&Copy"), keys.Copy, transfers.copy, self.tr("Copy the selection, to paste it elsewhere")
+        keys = QKeySequence.StandardKey
+        self.open = self._make(self.tr("&Open"), self._on_open, self.tr("Open the folder, or show the file"))
+        self.new_folder = self._make(
+            self.tr("&New Folder…"), self.ask_new_folder, self.tr("Make a folder here"), "Ctrl+Shift+N", "new-folder"
         )
-        self.paste = make(
-            self.tr("&Paste"), keys.Paste, transfers.paste, self.tr("Put the copied files into this folder")
+        tip = self.tr("Bring files of this machine into this folder")
+        self.import_files = self._make(self.tr("&Import…"), transfers.choose_import, tip, "Ctrl+I", "import")
+        tip = self.tr("Bring a folder of this machine into this folder")
+        self.import_folder = self._make(self.tr("Import &Folder…"), transfers.choose_import_folder, tip)
+        tip = self.tr("Copy the selection to a folder of this machine")
+        self.copy_to = self._make(self.tr("Copy &to…"), transfers.choose_export, tip, "Ctrl+E", "export")
+        tip = self.tr("Copy the selection, to paste it elsewhere")
+        self.copy = self._make(self.tr("&Copy"), transfers.copy, tip, keys.Copy, "copy")
+        self.paste = self._make(
+            self.tr("&Paste"), transfers.paste, self.tr("Put the copied files into this folder"), keys.Paste
         )
-        self.rename = make(self.tr("&Rename"), "F2", browser.view.edit_name, self.tr("Give the file another name"))
-        self.delete = make(self.tr("&Delete…"), keys.Delete, self.ask_delete,
-                           self.tr("Delete the selection from the draft"), icons.SP_TrashIcon)  # fmt: skip
+        self.rename = self._make(self.tr("&Rename"), browser.view.edit_name, self.tr("Give another name"), "F2")
+        tip = self.tr("Delete the selection from the draft")
+        self.delete = self._make(self.tr("&Delete…"), self.ask_delete, tip, keys.Delete, "remove")
         self._writing = (self.new_folder, self.import_files, self.import_folder, self.paste, self.rename, self.delete)
         self._on_selection = (self.open, self.copy, self.copy_to, self.rename, self.delete)
         browser.model.rename_wanted.connect(self._on_rename)
@@ -66,18 +67,19 @@ class FileActions(QObject):
     def _make(
         self,
         text: str,
-        keys: str | QKeySequence.StandardKey | None,
         run: Callable[[], object],
         tip: str,
-        icon: QStyle.StandardPixmap | None = None,
+        keys: str | QKeySequence.StandardKey | None = None,
+        icon: str = "",
     ) -> QAction:
         action = QAction(text, self)
         if keys is not None:
             action.setShortcut(QKeySequence(keys))
             action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             tip = f"{tip} ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})"
-        if icon is not None:
-            action.setIcon(self._window.style().standardIcon(icon))
+        if icon:
+            action.setProperty("icon-name", icon)
+            action.setIcon(self._theme.icon(icon))
         action.triggered.connect(lambda _checked=False: run())
         self._tips[action] = tip
         self._browser.view.addAction(action)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of one folder as a table that owns its order and its filter. GUI thread.
 
-No proxy model: sorting a Python model through one costs a call for each comparison. Here the order is a list, sorted by a
-key; text is made once for a row, when it is first painted.
+No proxy model: sorting a Python model through one costs a call for each comparison. Here the order is a list, sorted
+by a key; text is made once for a row, when it is first painted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
     QAbstractTableModel,
-    QDateTime,
     QLocale,
     QModelIndex,
     QObject,
@@ -20,14 +19,15 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QIcon
 
 from vmconsole.images.messages import Entry, EntryKind
-from vmconsole.inventory import units
 from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.look import plain_tip, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
+
+    from vmconsole.ui.image_editor.look import Look
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 NAME, SIZE, MODIFIED, MODE, OWNER, GROUP = range(6)
@@ -41,6 +41,8 @@ _LETTERS = {
     EntryKind.SOCKET: "s",
     EntryKind.UNKNOWN: "?",
 }
+
+_ICONS = {EntryKind.FILE: "file", EntryKind.FOLDER: "folder", EntryKind.LINK: "file-link"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +61,6 @@ def name_text(entry: Entry) -> str:
     return f"{text} → {names.shown(entry.link_target)}" if entry.kind is EntryKind.LINK else text
 
 
-def size_text(entry: Entry) -> str:
-    return units.binary(entry.size_bytes, decimal_point=QLocale().decimalPoint()) if _has_size(entry) else ""
-
-
-def time_text(seconds: float | None) -> str:
-    """A time of the guest's in the user's own zone and format; empty while unknown or beyond what can be shown."""
-    if seconds is None or not -6e10 < seconds < 2.5e11:
-        return ""
-    return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(seconds)), QLocale.FormatType.ShortFormat)
-
-
 def entry_mode_text(entry: Entry) -> str:
     return names.mode_text(entry.mode, _LETTERS[entry.kind])
 
@@ -85,9 +76,9 @@ class FileModel(QAbstractTableModel):
     shown_changed = Signal()
     """Rows were added or taken away."""
 
-    def __init__(self, icons: Mapping[EntryKind, QIcon], parent: QObject | None = None) -> None:
+    def __init__(self, look: Look, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._icons = icons
+        self._look = look
         self._entries: dict[str, Entry] = {}
         self._order: list[str] = []
         self._texts: dict[str, tuple[str, ...]] = {}
@@ -96,12 +87,15 @@ class FileModel(QAbstractTableModel):
         self.may_rename = False
         self.columns = (
             Column(self.tr("Name"), name_text, lambda e: e.name.casefold()),
-            Column(self.tr("Size"), size_text, lambda e: e.size_bytes or 0, right=True),
+            Column(self.tr("Size"), self._size_text, lambda e: e.size_bytes or 0, right=True),
             Column(self.tr("Modified"), lambda e: time_text(e.modified_at), lambda e: e.modified_at or 0.0),
             Column(self.tr("Mode"), entry_mode_text, lambda e: e.mode or 0),
             Column(self.tr("Owner"), lambda e: names.shown(e.owner), lambda e: e.owner),
             Column(self.tr("Group"), lambda e: names.shown(e.group), lambda e: e.group),
         )
+
+    def _size_text(self, entry: Entry) -> str:
+        return self._look.formats.size(entry.size_bytes) if _has_size(entry) else ""
 
     # -- what is shown -----------------------------------------------------------------------------------------
 
@@ -164,9 +158,9 @@ class FileModel(QAbstractTableModel):
             lines.append(self.tr("{count} bytes").format(count=QLocale().toString(entry.size_bytes)))
         if not entry.is_addressable:
             lines.append(
-                self.tr("The name is not UTF-8: it can be copied out with its folder, but not opened or renamed.")
+                self.tr("The name is not UTF-8: it comes along with its folder, but cannot be opened or renamed.")
             )
-        return _as_plain_tip("\n".join(line for line in lines if line))
+        return plain_tip("\n".join(line for line in lines if line))
 
     # -- Qt's own names ----------------------------------------------------------------------------------------
 
@@ -196,7 +190,7 @@ class FileModel(QAbstractTableModel):
             case Qt.ItemDataRole.EditRole:
                 return entry.name
             case Qt.ItemDataRole.DecorationRole if column == NAME:
-                return self._icons.get(entry.kind, self._icons[EntryKind.FILE])
+                return self._look.theme.icon(_ICONS.get(entry.kind, "file-special"))
             case Qt.ItemDataRole.TextAlignmentRole:
                 return self._alignment(column)
             case Qt.ItemDataRole.ToolTipRole:
@@ -235,9 +229,3 @@ class FileModel(QAbstractTableModel):
     def _alignment(self, column: int) -> int:
         side = Qt.AlignmentFlag.AlignRight if self.columns[column].right else Qt.AlignmentFlag.AlignLeft
         return int(side | Qt.AlignmentFlag.AlignVCenter)
-
-
-def _as_plain_tip(text: str) -> str:
-    """A tooltip that Qt cannot take for rich text, whatever a file is called."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f"<p style='white-space:pre-wrap'>{escaped}</p>"

@@ -134,9 +134,8 @@ class FileView(QTreeView):
             return
         drag = QDrag(self)
         drag.setMimeData(data)
-        drag.setPixmap(
-            self._files.data(self.currentIndex().siblingAtColumn(NAME), Qt.ItemDataRole.DecorationRole).pixmap(24)
-        )
+        icon = self._files.index(self._files.row_of(entries[0].name) or 0, NAME).data(Qt.ItemDataRole.DecorationRole)
+        drag.setPixmap(icon.pixmap(24))
         self._is_dragging = True
         action = drag.exec(Qt.DropAction.CopyAction)  # never Move: the files stay in the image
         self._is_dragging = False

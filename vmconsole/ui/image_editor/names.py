@@ -60,7 +60,7 @@ def is_inside(path: str, folder: str) -> bool:
 
 
 def name_problem(name: str) -> str:
-    """Why a name cannot be given to a file, as a key word: ``empty``, ``dots``, ``slash``, ``nul``, ``long``; or empty."""
+    """Why a name cannot be given to a file: ``empty``, ``dots``, ``slash``, ``nul`` or ``long``; empty if it can."""
     if not name:
         return "empty"
     if name in {".", ".."}:
@@ -82,7 +82,7 @@ def stem_length(name: str) -> int:
 
 
 def matcher(words: str) -> Callable[[str], bool]:
-    """What a filter's words mean: a pattern where they have ``*`` or ``?``, else a part of the name; case is ignored."""
+    """What a filter's words mean: a pattern if they have ``*`` or ``?``, else a part of the name. Case is ignored."""
     wanted = words.strip().casefold()
     if not wanted:
         return lambda _name: True

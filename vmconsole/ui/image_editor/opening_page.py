@@ -6,17 +6,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance, Slot
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from vmconsole.inventory import units
-from vmconsole.ui.image_editor.look import plain_label
-from vmconsole.ui.image_editor.problem import problem_box
+from vmconsole.ui.error_view import ErrorView
+from vmconsole.ui.image_editor.look import bold, plain_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.image_editor.look import Look
 
 
 class OpeningPage(QWidget):
@@ -26,46 +26,46 @@ class OpeningPage(QWidget):
     open_wanted = Signal()
     close_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, look: Look, parent: QWidget | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(parent)
+        self._formats = look.formats
         self._clock = clock
         self._began = 0.0
-        self._problem: Explanation | None = None
-        self.headline = plain_label("", self, name=self.tr("What is happening"))
+        self.headline = bold(plain_label("", self, name=self.tr("What is happening")), larger=1.3)
+        self.error = ErrorView(look.theme, self)
         self.steps = plain_label("", self, name=self.tr("Steps so far"))
         self.elapsed = plain_label("", self, name=self.tr("Time so far"))
-        self.bar = QProgressBar(self, minimum=0, maximum=0, textVisible=False)
+        self.bar = QProgressBar(self)
+        self.bar.setRange(0, 0)
+        self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Under way"))
         self.cancel = self._button(self.tr("Cancel"), self.cancel_wanted)
-        self.details = self._button(self.tr("Details…"), None)
-        self.details.clicked.connect(self._on_details)
         self.again = self._button(self.tr("Try Again"), self.open_wanted)
         self.close_button = self._button(self.tr("Close Window"), self.close_wanted)
         self._lay_out()
-        self._tick = QTimer(self, interval=500)
+        self._tick = QTimer(self)
+        self._tick.setInterval(500)
         self._tick.timeout.connect(self._on_tick)
 
-    def _button(self, text: str, signal: Signal | None) -> QPushButton:
+    def _button(self, text: str, signal: SignalInstance) -> QPushButton:
         button = QPushButton(text, self)
         button.setAccessibleName(text)
-        if signal is not None:
-            button.clicked.connect(signal)
+        button.clicked.connect(signal)
         return button
 
     def _lay_out(self) -> None:
-        font = self.headline.font()
-        font.setPointSizeF(font.pointSizeF() * 1.4)
-        self.headline.setFont(font)
         middle = QVBoxLayout()
         middle.setSpacing(10)
         for label in (self.headline, self.steps, self.elapsed):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        for widget in (self.headline, self.bar, self.steps, self.elapsed):
+        for widget in (self.headline, self.bar, self.steps, self.error, self.elapsed):
             middle.addWidget(widget)
         buttons = QHBoxLayout()
         buttons.addStretch(1)
-        for button in (self.details, self.again, self.close_button, self.cancel):
+        for button in (self.again, self.close_button, self.cancel):
             buttons.addWidget(button)
         middle.addLayout(buttons)
         column = QWidget(self)
@@ -86,7 +86,6 @@ class OpeningPage(QWidget):
     def begin(self, headline: str) -> None:
         """Under way: a bar that moves, the steps as they come, the time, Cancel."""
         self._began = self._clock()
-        self._problem = None
         self.headline.setText(headline)
         self.steps.clear()
         self._show_only(self.bar, self.steps, self.elapsed, self.cancel)
@@ -103,12 +102,10 @@ class OpeningPage(QWidget):
     def show_problem(self, headline: str, problem: Explanation) -> None:
         """It did not work: why, and Try Again."""
         self._tick.stop()
-        self._problem = problem
         self.headline.setText(headline)
-        self.steps.setText("\n\n".join(p for p in (problem.what, problem.cause, problem.advice) if p))
+        self.error.show_explanation(problem)
         self.again.setText(self.tr("Try Again"))
-        shown = [self.steps, self.again, self.close_button]
-        self._show_only(*shown, *([self.details] if problem.said or problem.where else []))
+        self._show_only(self.error, self.again, self.close_button)
         self.again.setFocus()
 
     def show_end(self, headline: str, words: str) -> None:
@@ -121,14 +118,9 @@ class OpeningPage(QWidget):
         self.close_button.setFocus()
 
     def _show_only(self, *shown: QWidget) -> None:
-        for widget in (self.bar, self.steps, self.elapsed, self.cancel, self.details, self.again, self.close_button):
+        for widget in (self.bar, self.steps, self.error, self.elapsed, self.cancel, self.again, self.close_button):
             widget.setVisible(widget in shown)
 
     @Slot()
     def _on_tick(self) -> None:
-        self.elapsed.setText(units.age(self._clock() - self._began))
-
-    @Slot()
-    def _on_details(self) -> None:
-        if self._problem is not None:
-            problem_box(self, self._problem).open()
+        self.elapsed.setText(self._formats.age(self._clock() - self._began))

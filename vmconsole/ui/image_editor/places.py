@@ -5,32 +5,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLocale, QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from vmconsole.inventory import units
 from vmconsole.ui.image_editor import names
-from vmconsole.ui.image_editor.look import disk_icon, plain_label
+from vmconsole.ui.image_editor.look import bold, plain_label, plain_tip
 
 if TYPE_CHECKING:
     from vmconsole.images.messages import Device, Filesystem, ImageOverview
+    from vmconsole.ui.image_editor.look import Look
 
 _FILESYSTEM = Qt.ItemDataRole.UserRole
 NAME, SHOWN_AT, TYPE, SIZE = range(4)
 
 
 class PlacesPanel(QWidget):
-    """``folder_wanted`` carries where a filesystem is shown; ``filesystem_wanted`` one to be shown alone (None: all)."""
+    """``folder_wanted`` carries where a filesystem is shown, ``filesystem_wanted`` one to show alone (None: all)."""
 
     folder_wanted = Signal(str)
     filesystem_wanted = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.os_name = plain_label("", self, name=self.tr("Operating system in the image"))
-        font = self.os_name.font()
-        font.setBold(True)
-        self.os_name.setFont(font)
+        self._look = look
+        self.os_name = bold(plain_label("", self, name=self.tr("Operating system in the image")))
         self.os_name.setWordWrap(True)
         self.about = plain_label("", self, name=self.tr("About the image"))
         self.about.setWordWrap(True)
@@ -59,7 +57,7 @@ class PlacesPanel(QWidget):
 
     def show_overview(self, overview: ImageOverview) -> None:
         self.os_name.setText(names.shown(overview.os_name) or self.tr("No operating system found"))
-        size = units.binary(overview.virtual_size_bytes, decimal_point=QLocale().decimalPoint())
+        size = self._look.formats.size(overview.virtual_size_bytes)
         self.about.setText(self.tr("{format} image, {size}").format(format=overview.format, size=size))
         self.tree.clear()
         disks = [self._disk_item(device) for device in overview.devices]
@@ -77,8 +75,8 @@ class PlacesPanel(QWidget):
             self.tree.resizeColumnToContents(column)
 
     def _disk_item(self, device: Device) -> QTreeWidgetItem:
-        item = QTreeWidgetItem([_short(device.name), "", self.tr("disk"), _size(device.size_bytes)])
-        item.setIcon(NAME, disk_icon(self))
+        item = QTreeWidgetItem([_short(device.name), "", self.tr("disk"), self._look.formats.size(device.size_bytes)])
+        item.setIcon(NAME, self._look.theme.icon("disk"))
         item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
         return item
 
@@ -86,7 +84,7 @@ class PlacesPanel(QWidget):
         label = names.shown(filesystem.label)
         name = f"{_short(filesystem.device)} “{label}”" if label else _short(filesystem.device)
         shown_at = names.shown(filesystem.mounted_at) or "–"
-        item = QTreeWidgetItem([name, shown_at, filesystem.type, _size(filesystem.size_bytes)])
+        item = QTreeWidgetItem([name, shown_at, filesystem.type, self._look.formats.size(filesystem.size_bytes)])
         item.setData(NAME, _FILESYSTEM, filesystem)
         for column in range(4):
             item.setToolTip(column, self._tip(filesystem))
@@ -101,7 +99,7 @@ class PlacesPanel(QWidget):
             self.tr("UUID {uuid}").format(uuid=filesystem.uuid) if filesystem.uuid else "",
             filesystem.problem,
         ]
-        return "\n".join(names.shown(p) for p in parts if p)
+        return plain_tip("\n".join(names.shown(p) for p in parts if p))
 
     @Slot(QTreeWidgetItem, int)
     def _on_chosen(self, item: QTreeWidgetItem, _column: int = 0) -> None:
@@ -126,7 +124,3 @@ class PlacesPanel(QWidget):
 
 def _short(device: str) -> str:
     return names.shown(device.replace("/dev/", ""))
-
-
-def _size(count: int | None) -> str:
-    return units.binary(count, decimal_point=QLocale().decimalPoint())

@@ -1,46 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An ``Explanation`` as a strip in the window, with the rest of it one click away. GUI thread."""
+"""The problem on top of the editor's window, which can be put away. GUI thread."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QMessageBox, QWidget
+from typing import TYPE_CHECKING
 
-from vmconsole.inventory.errors import Explanation
-from vmconsole.ui.image_editor.look import Tone
-from vmconsole.ui.image_editor.strip import Strip
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
+
+from vmconsole.ui.error_view import ErrorView
+
+if TYPE_CHECKING:
+    from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.theme import Theme
 
 
-class ProblemStrip(Strip):
+class ProblemStrip(QFrame):
     """Hidden until there is a problem; stays until it is closed or the next one comes."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(self.tr("Problem"), tone=Tone.PROBLEM, parent=parent)
-        self._problem: Explanation | None = None
-        self._details = self.add_button(self.tr("Details…"), self.show_details, tip=self.tr("The whole explanation"))
-        self.add_button(self.tr("Close"), self.hide, tip=self.tr("Put this message away"))
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(self.tr("Problem"))
+        self.view = ErrorView(theme, self)
+        self.close_button = QPushButton(self.tr("Close"), self)
+        self.close_button.setAccessibleName(self.tr("Put the problem away"))
+        self.close_button.setToolTip(self.tr("Put this message away"))
+        self.close_button.clicked.connect(self.put_away)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 6, 8, 0)
+        row.addWidget(self.view, 1)
+        row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
+    @property
+    def explanation(self) -> Explanation | None:
+        """What is shown now."""
+        return self.view.explanation
+
     def show_problem(self, problem: Explanation) -> None:
-        self._problem = problem
-        self._details.setVisible(bool(problem.said or problem.where or problem.cause))
-        self.say(problem.what, " ".join(p for p in (problem.cause, problem.advice) if p))
+        self.view.show_explanation(problem)
+        self.view.show()
+        self.show()
 
-    @Slot()
-    def show_details(self) -> None:
-        if self._problem is not None:
-            problem_box(self, self._problem).open()
-
-
-def problem_box(parent: QWidget, problem: Explanation) -> QMessageBox:
-    """A box with all of it; text can be selected and copied."""
-    box = QMessageBox(parent)
-    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setIcon(QMessageBox.Icon.Warning)
-    box.setWindowTitle(box.tr("Details"))
-    box.setText(problem.what)
-    box.setInformativeText("\n".join(p for p in (problem.cause, problem.advice, problem.where) if p))
-    box.setDetailedText(problem.said)
-    box.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return box
+    def put_away(self) -> None:
+        self.view.show_explanation(None)
+        self.hide()

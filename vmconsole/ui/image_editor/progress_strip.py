@@ -10,16 +10,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLocale, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
-from vmconsole.inventory import units
 from vmconsole.ui.image_editor.look import plain_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmconsole.images.messages import Progressed
+    from vmconsole.ui.formats import Formats
 
 SHOWN_AFTER_MS = 400
 RATE_WINDOW_S = 3.0
@@ -57,8 +57,11 @@ class ProgressStrip(QFrame):
 
     cancel_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, formats: Formats, parent: QWidget | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(parent)
+        self._formats = formats
         self._clock = clock
         self._began = 0.0
         self._rate = Rate(clock)
@@ -78,9 +81,12 @@ class ProgressStrip(QFrame):
         row.addWidget(self.figures)
         row.addWidget(self.bar)
         row.addWidget(self.cancel)
-        self._delay = QTimer(self, singleShot=True, interval=SHOWN_AFTER_MS)
+        self._delay = QTimer(self)
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(SHOWN_AFTER_MS)
         self._delay.timeout.connect(self._on_delay)
-        self._tick = QTimer(self, interval=1000)
+        self._tick = QTimer(self)
+        self._tick.setInterval(1000)
         self._tick.timeout.connect(self._on_tick)
         self.hide()
 
@@ -111,17 +117,15 @@ class ProgressStrip(QFrame):
         self.figures.setText(self._figures(progress))
 
     def _figures(self, progress: Progressed) -> str:
-        point = QLocale().decimalPoint()
-        done = units.binary(progress.position, decimal_point=point)
         rate = self._rate.bytes_per_s
-        parts = [done]
         if progress.total > 0:
-            whole = units.binary(progress.total, decimal_point=point)
-            parts = [self.tr("{done} of {whole}").format(done=done, whole=whole)]
+            parts = [self._formats.size_of(progress.position, progress.total)]
+        else:
+            parts = [self._formats.size(progress.position)]
         if rate:
-            parts.append(units.binary(rate, per_second=True, decimal_point=point))
+            parts.append(self._formats.rate(rate))
             if progress.total > progress.position:
-                left = units.age((progress.total - progress.position) / rate)
+                left = self._formats.age((progress.total - progress.position) / rate)
                 parts.append(self.tr("{time} left").format(time=left))
         return " · ".join(parts)
 
@@ -133,4 +137,4 @@ class ProgressStrip(QFrame):
     @Slot()
     def _on_tick(self) -> None:
         if not self._rate.bytes_per_s and self.bar.maximum() == 0:
-            self.figures.setText(units.age(self._clock() - self._began))
+            self.figures.setText(self._formats.age(self._clock() - self._began))

@@ -101,7 +101,7 @@ def ask_apply(parent: QWidget, where: str, changes: Sequence[str], apply: Callab
 
 
 def ask_discard(parent: QWidget, changes: Sequence[str], discard: Callable[[], object]) -> Question:
-    text = parent.tr("Forget the whole draft? These changes are lost:")
+    text = parent.tr("Forget the whole draft? This is lost:")
     box = Question(parent, parent.tr("Discard the draft"), text, listed(changes, parent.tr("and {n} more")))
     box.answer(parent.tr("&Discard the Draft"), QMessageBox.ButtonRole.DestructiveRole, discard)
     box.answer(parent.tr("Cancel"), QMessageBox.ButtonRole.RejectRole)

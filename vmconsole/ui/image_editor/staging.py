@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private folders on this machine for files on their way out of an image. GUI thread; deleting runs on a thread of its own.
+"""Private folders on this machine for files on their way out of an image. GUI thread; a thread of its own deletes.
 
-A file manager copies from there after the drop, for as long as it likes, so folders stay until the window closes or until
-a later drag finds them old.
+A file manager copies from there after the drop, for as long as it likes, so folders stay until the window closes or
+until a later drag finds them old.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from vmconsole.ui.image_editor.look import Tone, paint_tone, plain_label
+from vmconsole.ui.image_editor.look import Tone, bold, paint_tone, plain_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +21,7 @@ class Strip(QFrame):
         super().__init__(parent)
         self.setAccessibleName(name)
         self._tone = tone
-        self.headline = plain_label("", self, name=name)
-        font = self.headline.font()
-        font.setBold(True)
-        self.headline.setFont(font)
+        self.headline = bold(plain_label("", self, name=name))
         self.text = plain_label("", self, name=self.tr("{what}, details").format(what=name))
         for label in (self.headline, self.text):
             label.setWordWrap(True)

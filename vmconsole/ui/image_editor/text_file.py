@@ -16,7 +16,7 @@ DUMPED_BYTES = 4096
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-"""Characters no text file has. Tab, line and form feeds are not among them, nor is escape (coloured logs and banners)."""
+"""Characters no text file has. Tab, line and form feeds are not among them, nor is escape (coloured logs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class TextFile:
 
     text: str
     encoding: str
-    """``utf-8``, ``utf-16-le``, ``utf-16-be``, or ``latin-1`` for bytes that are nothing else (every byte has a character)."""
+    """``utf-8``, ``utf-16-le``, ``utf-16-be``, or ``latin-1`` for what is none of them (there every byte is a
+    character)."""
     bom: bytes
     line_ends: tuple[str, ...]
     """The end of each line as found, in order."""
@@ -80,9 +81,14 @@ def write_text(file: TextFile, text: str) -> bytes:
     Raises UnicodeEncodeError for a character that the encoding does not have.
     """
     lines = text.split("\n")
-    ends = _line_ends_for(file, lines)
-    joined = "".join(line + end for line, end in zip_longest(lines, ends, fillvalue=""))
+    joined = _joined(lines, _line_ends_for(file, lines))
+    if _LINE_END.sub("\n", joined) != text:  # a lone CR kept before a kept LF would read as one line end
+        joined = _joined(lines, [file.main_line_end] * (len(lines) - 1))
     return file.bom + joined.encode(file.encoding)
+
+
+def _joined(lines: list[str], ends: list[str]) -> str:
+    return "".join(line + end for line, end in zip_longest(lines, ends, fillvalue=""))
 
 
 def _line_ends_for(file: TextFile, lines: list[str]) -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.image_editor.desk import ImageDesk
 
 PATIENCE_S = 4.5
-"""Qt programs wait 5 s for the data of a drop (QXcbClipboard's clipboard_timeout); others wait about as long or longer."""
+"""Qt programs wait 5 s for the data of a drop (QXcbClipboard's clipboard_timeout); others about as long or longer."""
 
 
 class Transfers(QObject):

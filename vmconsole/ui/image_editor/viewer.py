@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLocale, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Entry, EntryKind, FileContent
-from vmconsole.inventory import units
 from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.code_view import CodeView
-from vmconsole.ui.image_editor.file_model import entry_mode_text, time_text
-from vmconsole.ui.image_editor.look import Tone, plain_label
+from vmconsole.ui.image_editor.file_model import entry_mode_text
+from vmconsole.ui.image_editor.look import Tone, bold, plain_label, time_text
 from vmconsole.ui.image_editor.strip import Strip
 from vmconsole.ui.image_editor.text_file import TextFile, hex_dump, read_beginning, read_text, write_text
 
 if TYPE_CHECKING:
+    from vmconsole.ui.formats import Formats
     from vmconsole.ui.image_editor.desk import ImageDesk
 
 SHOWN_BYTES_MAX = 1 << 20
@@ -33,14 +33,15 @@ SETTLE_MS = 120
 
 
 class FileViewer(QWidget):
-    """``saved`` carries the path after the text went into the draft; ``unsaved_changed`` whether there is unsaved text."""
+    """``saved`` carries the path after its text went into the draft; ``unsaved_changed`` whether there is such text."""
 
     saved = Signal(str)
     unsaved_changed = Signal(bool)
 
-    def __init__(self, desk: ImageDesk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: ImageDesk, formats: Formats, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
+        self._formats = formats
         self._path = ""
         self._entry: Entry | None = None
         self._wanted: tuple[str, Entry] | None = None
@@ -48,10 +49,7 @@ class FileViewer(QWidget):
         self._asked = 0
         self._may_edit = False
         self._unsaved = False
-        self.title = plain_label("", self, name=self.tr("Shown file"))
-        font = self.title.font()
-        font.setBold(True)
-        self.title.setFont(font)
+        self.title = bold(plain_label("", self, name=self.tr("Shown file")))
         self.facts = plain_label("", self, name=self.tr("About the file"))
         self.note = Strip(self.tr("Note on the file"), parent=self)
         self.view = CodeView(self)
@@ -63,7 +61,9 @@ class FileViewer(QWidget):
         )
         self.save.setShortcut(QKeySequence(QKeySequence.StandardKey.Save))
         self._lay_out()
-        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._load_wanted)
         self.show_nothing()
 
@@ -151,7 +151,7 @@ class FileViewer(QWidget):
         self._update_state()
 
     def _facts(self, entry: Entry) -> str:
-        size = units.binary(entry.size_bytes, decimal_point=QLocale().decimalPoint())
+        size = self._formats.size(entry.size_bytes)
         owner = f"{names.shown(entry.owner)}:{names.shown(entry.group)}"
         parts = [size, entry_mode_text(entry), owner if owner != ":" else "", time_text(entry.modified_at)]
         return " · ".join(p for p in parts if p)
@@ -190,12 +190,11 @@ class FileViewer(QWidget):
         return write_text(text, self.view.exact_text()) == data
 
     def _say_about_text(self, content: FileContent, text: TextFile, entry: Entry | None) -> None:
-        point = QLocale().decimalPoint()
         if content.is_truncated:
             self._say(
                 self.tr("Only the first {shown} of {whole} are shown, to look only.").format(
-                    shown=units.binary(len(content.data), decimal_point=point),
-                    whole=units.binary(content.size_bytes, decimal_point=point),
+                    shown=self._formats.size(len(content.data)),
+                    whole=self._formats.size(content.size_bytes),
                 ),
                 self.tr("Copy the file out to see or change the rest."),
             )

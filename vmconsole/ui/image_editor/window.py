@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Entry, ImageMode, ImageOverview, ImageSource, SessionState, StateChanged
@@ -19,7 +19,7 @@ from vmconsole.ui.image_editor.desk import ImageDesk
 from vmconsole.ui.image_editor.draft_actions import DraftActions
 from vmconsole.ui.image_editor.draft_panel import DraftPanel
 from vmconsole.ui.image_editor.file_actions import FileActions
-from vmconsole.ui.image_editor.look import Tone
+from vmconsole.ui.image_editor.look import Look, Tone
 from vmconsole.ui.image_editor.opening_page import OpeningPage
 from vmconsole.ui.image_editor.places import PlacesPanel
 from vmconsole.ui.image_editor.problem import ProblemStrip
@@ -59,11 +59,12 @@ class ImageEditorWindow(QMainWindow):
         self.overview: ImageOverview | None = None
         self.desk = ImageDesk(make_session, context.bridge)
         self.desk.setParent(self)
+        self._look = Look.make(self)
         self._staging = Staging(context.profile.cache_dir / "dragged-out")
         self._make_parts()
         self.transfers = Transfers(self.desk, self.browser, self._staging, self)
-        self.actions_on_files = FileActions(self.desk, self.browser, self.transfers, self)
-        self.draft_actions = DraftActions(self.desk, self.viewer, self)
+        self.actions_on_files = FileActions(self.desk, self.browser, self.transfers, self._look.theme, self)
+        self.draft_actions = DraftActions(self.desk, self.viewer, self._look.formats, self)
         self._lay_out()
         self._wire()
         self.setWindowTitle(window_title(self, source))
@@ -72,17 +73,24 @@ class ImageEditorWindow(QMainWindow):
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _make_parts(self) -> None:
+        look = self._look
         self.banner = Strip(self.tr("What is safe"), parent=self)
-        self.problem = ProblemStrip(self)
+        self.finish_button = self.banner.add_button(
+            self.tr("&Finish the Apply"), self._on_finish, tip=self.tr("Go on where the earlier Apply was cut off")
+        )
+        self.drop_button = self.banner.add_button(
+            self.tr("&Discard the Draft…"), self._on_drop, tip=self.tr("Forget the draft, and open the disk as it is")
+        )
+        self.problem = ProblemStrip(look.theme, self)
         self.note = Strip(self.tr("Note"), parent=self)
         self.note.add_button(self.tr("Close"), self.note.hide, tip=self.tr("Put this message away"))
         self.note.hide()
-        self.progress = ProgressStrip(self)
-        self.opening = OpeningPage(self)
-        self.places = PlacesPanel(self)
-        self.browser = Browser(self.desk, self)
-        self.viewer = FileViewer(self.desk, self)
-        self.draft = DraftPanel(self)
+        self.progress = ProgressStrip(look.formats, self)
+        self.opening = OpeningPage(look, self)
+        self.places = PlacesPanel(look, self)
+        self.browser = Browser(self.desk, look, self)
+        self.viewer = FileViewer(self.desk, look.formats, self)
+        self.draft = DraftPanel(look.formats, self)
 
     def _lay_out(self) -> None:
         self._across = QSplitter(Qt.Orientation.Horizontal, self)
@@ -164,15 +172,15 @@ class ImageEditorWindow(QMainWindow):
     @Slot(str)
     def _on_began(self, headline: str) -> None:
         """Opening, discarding or applying: the whole window shows how far it is."""
-        self.problem.hide()
+        self.problem.put_away()
         self.note.hide()
-        self.banner.hide()
-        self.toolbar.hide()
+        self._show_bars(on=False)
         self.opening.begin(headline)
         self.pages.setCurrentWidget(self.opening)
 
     @Slot(object)
     def show_overview(self, overview: ImageOverview) -> None:
+        """The image is open (again): say what is safe, and show its files."""
         self.overview = overview
         is_draft = overview.mode is ImageMode.DRAFT
         reason = "" if is_draft else self._look_only_words(overview)
@@ -181,49 +189,61 @@ class ImageEditorWindow(QMainWindow):
         self.actions_on_files.set_why_not(reason)
         self.viewer.set_may_edit(on=is_draft)
         self.draft.setVisible(is_draft)
+        self.draft.show_changes(self.desk.session.changes())
         self.places.show_overview(overview)
         self._say_what_is_safe(overview)
-        self.toolbar.show()
+        self._show_files()
+        self.browser.open_folder(self.browser.folder, otherwise="/")
+
+    def _show_files(self) -> None:
+        self._show_bars(on=True)
         self.pages.setCurrentWidget(self._main_page)
-        self.draft.show_changes(self.desk.session.changes())
-        self.browser.open_folder("/")
         self.browser.view.setFocus()
 
+    def _show_bars(self, *, on: bool) -> None:
+        self.banner.setVisible(on)
+        self.toolbar.setVisible(on)
+
     def _look_only_words(self, overview: ImageOverview) -> str:
-        return (
-            overview.mode_reason.what
-            if overview.mode_reason is not None
-            else self.tr("This image is open to look only.")
-        )
+        reason = overview.mode_reason
+        return reason.what if reason is not None else self.tr("This image is open to look only.")
 
     def _say_what_is_safe(self, overview: ImageOverview) -> None:
-        slow = overview.speed_note
+        self.finish_button.setVisible(bool(overview.unfinished_apply))
+        self.drop_button.setVisible(bool(overview.unfinished_apply) or self._is_about_the_draft(overview.mode_reason))
         if overview.mode is ImageMode.DRAFT:
-            resumed = (
-                self.tr("Changes of an earlier time were found and are shown.") if overview.draft_was_resumed else ""
-            )
-            words = " ".join(p for p in (overview.unfinished_apply, resumed, slow) if p)
-            self.banner.say(
-                self.tr("Editing a draft: nothing is written to the disk until Apply."), words, tone=Tone.DRAFT
-            )
+            resumed = self.tr("Changes of an earlier time are in it.") if overview.draft_was_resumed else ""
+            headline = self.tr("Editing a draft: nothing is written to the disk until Apply.")
+            self.banner.say(headline, " ".join(p for p in (resumed, overview.speed_note) if p), tone=Tone.DRAFT)
             return
         running = self.source.guest_is_running
         headline = self.tr("Guest is running: look only.") if running else self.tr("Look only: nothing can be changed.")
         reason = overview.mode_reason
         told = [reason.what, reason.cause, reason.advice] if reason is not None else []
-        self.banner.say(headline, " ".join(p for p in (*told, slow) if p), tone=Tone.LOOK_ONLY)
+        self.banner.say(headline, " ".join(p for p in (*told, overview.speed_note) if p), tone=Tone.LOOK_ONLY)
+
+    def _is_about_the_draft(self, reason: Explanation | None) -> bool:
+        """Whether a draft that does not fit the image any more is in the way: the reason names its folder then."""
+        return reason is not None and reason.where.startswith(str(self._context.profile.drafts_dir))
+
+    def _on_finish(self) -> None:
+        self.draft_actions.finish_apply()
+
+    def _on_drop(self) -> None:
+        self.draft_actions.ask_discard_unseen(self.overview.mode_reason if self.overview is not None else None)
 
     @Slot(object)
     def _on_state(self, event: StateChanged) -> None:
         self.opening.add_step(event.words)
         if event.state is SessionState.LOST:
             self.transfers.set_may_write(on=False)
-            self._show_failure(self.tr("The image was lost from sight; the draft is kept."), event.problem)
+            headline = self.tr("The connection to the image was lost; the draft is kept.")
+            if self.pages.currentWidget() is self._main_page:
+                self._show_failure(headline, event.problem)
 
     def _show_failure(self, headline: str, problem: Explanation | None) -> None:
-        self.banner.hide()
-        self.toolbar.hide()
         if problem is not None:
+            self._show_bars(on=False)
             self.opening.show_problem(headline, problem)
             self.pages.setCurrentWidget(self.opening)
 
@@ -240,7 +260,7 @@ class ImageEditorWindow(QMainWindow):
     @Slot(object)
     def _on_apply_failed(self, problem: Explanation) -> None:
         if self.desk.session.state.is_open and self.overview is not None:
-            self.show_overview(self.overview)
+            self._show_files()
             self.problem.show_problem(problem)
         else:
             self._show_failure(self.tr("The draft was not applied; it is kept."), problem)
@@ -291,6 +311,14 @@ class ImageEditorWindow(QMainWindow):
         self._staging.close()
         super().closeEvent(event)
         self.closed.emit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ApplicationPaletteChange:
+            self._look.theme.refresh()
+            for action in self.findChildren(QAction):
+                if action.property("icon-name"):
+                    action.setIcon(self._look.theme.icon(action.property("icon-name")))
 
     def _restore_geometry(self) -> None:
         self.resize(1240, 680)
