@@ -199,8 +199,16 @@ def done(work: Work, request: requests.Request) -> object:
     return None
 
 
+def library_version() -> str:
+    found = guestfs.GuestFS(python_return_dict=True).version()
+    return f"libguestfs {found['major']}.{found['minor']}.{found['release']}"
+
+
 def main() -> None:
     """Keep the pipe to the parent to ourselves: what libraries print on stdout goes to stderr."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(library_version() + "\n")
+        return
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     Worker(sys.stdin.buffer, sink).run()

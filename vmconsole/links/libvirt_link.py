@@ -35,6 +35,11 @@ _NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 _WAKE_EVERY_MS = 500
 
 
+def library_version() -> str:
+    """The client library's version, «9.0.0»."""
+    return version_text(libvirt.getVersion())
+
+
 class LibvirtLoop:
     """libvirt's event loop on a thread of its own. Make and start one before the first connection is opened."""
 

@@ -2,8 +2,8 @@
 """The one door from worker threads into the GUI thread.
 
 Anything may ``post`` a delta or ``call`` a function from any thread: both are appended to one queue, and one queued
-signal wakes the GUI thread, which takes all that is there, applies the deltas to the Store, and announces one ChangeSet. No other signal
-crosses threads in vmconsole: a lambda connected to a foreign thread's signal would run over there.
+signal wakes the GUI thread, which takes all that is there, applies the deltas to the Store, and announces one
+ChangeSet. No other signal crosses threads in vmconsole: a lambda connected to a foreign thread's signal would run there.
 """
 
 from __future__ import annotations
