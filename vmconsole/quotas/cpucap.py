@@ -50,11 +50,15 @@ def same_limit(one: CpuCap, other: CpuCap) -> bool:
     return one == other or (one.quota_us is None and other.quota_us is None)
 
 
+def short_words(cap: CpuCap) -> str:
+    """«1.50 cores» or «no cap»."""
+    return "no cap" if cap.cores is None else f"{cap.cores:.{2 if cap.cores >= 0.1 else 3}f} cores"
+
+
 def words(cap: CpuCap) -> str:
     """«1.50 cores (quota 150000 of 100000 µs)» or «no cap»."""
-    if cap.cores is None:
-        return "no cap"
-    return f"{cap.cores:.{2 if cap.cores >= 0.1 else 3}f} cores (quota {cap.quota_us} of {cap.period_us} µs)"
+    raw = "" if cap.cores is None else f" (quota {cap.quota_us} of {cap.period_us} µs)"
+    return short_words(cap) + raw
 
 
 def check_cap(cap: CpuCap, *, where: str = "") -> None:

@@ -92,7 +92,7 @@ TABLE: tuple[LimitRow, ...] = (
         file_v2="cpu.max",
         meaning="The most CPU time that the guest may use in all, its vCPUs, emulator and disk threads together.",
         source=f"{CPU_TUNING}; kernel: sched-bwc.rst",
-        show=lambda limits: cpucap.words(limits.guest_cap),
+        show=lambda limits: cpucap.short_words(limits.guest_cap),
         raw=lambda limits: _quota("global", limits.guest_cap.quota_us, limits.guest_cap.period_us),
     ),
     LimitRow(
@@ -107,7 +107,7 @@ TABLE: tuple[LimitRow, ...] = (
         file_v2="vcpu*/cpu.max",
         meaning="The most CPU time that each single vCPU may use; 1.00 core is one core kept busy all the time.",
         source=f"{CPU_TUNING}; kernel: sched-bwc.rst",
-        show=lambda limits: cpucap.words(limits.vcpu_cap),
+        show=lambda limits: cpucap.short_words(limits.vcpu_cap),
         raw=lambda limits: _quota("vcpu", limits.vcpu_cap.quota_us, limits.vcpu_cap.period_us),
     ),
     LimitRow(

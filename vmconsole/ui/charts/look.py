@@ -57,7 +57,12 @@ SECOND: dict[str, tuple[str, str]] = {
 def look_of(palette: QPalette) -> Look:
     window, text = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Text)
     is_dark = window.lightness() < text.lightness()
-    grid = QColor(text)
-    grid.setAlphaF(0.13 if is_dark else 0.10)
+    grid = _mixed(window, text, 0.13 if is_dark else 0.10)
     theme = DARK if is_dark else LIGHT
     return Look(is_dark, theme, window, text, QColor(theme.quiet), grid)
+
+
+def _mixed(ground: QColor, ink: QColor, share: float) -> QColor:
+    """Opaque: a transparent grid costs more than the curves."""
+    parts = zip(ground.getRgb()[:3], ink.getRgb()[:3], strict=True)  # type: ignore[index]  # the stub says object
+    return QColor(*(round(g + (i - g) * share) for g, i in parts))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One plot: values over the time of day. GUI thread. The only file that knows pyqtgraph.
 
-pyqtgraph gives the curves and the transformation; what it is slow at is done here. Its grid costs five times the
-curves, so grid and shaded stretches are painted as a background. Ranges are set and never searched. The mouse is
-handled here as well: panning and zooming are wishes that the owner grants to all plots alike.
+pyqtgraph gives the scene, the transformation and paths out of arrays; what it is slow at is done here. Its grid costs
+five times the curves and its axes as much as they do, so both are painted as a background. Ranges are set and never
+searched. Straight lines are filled rectangles: a thin line of a transparent colour is stroked in half a millisecond.
+The mouse is handled here as well: panning and zooming are wishes that the owner grants to all plots alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import QGraphicsItem
 
 from vmconsole.ui.charts.units import Unit, mark_text, nice_step, time_step
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from PySide6.QtGui import QMouseEvent, QWheelEvent
+    from PySide6.QtGui import QColor, QMouseEvent, QWheelEvent
     from PySide6.QtWidgets import QWidget
 
     from vmconsole.ui.charts.look import Look
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 AXIS_WIDTH_EMS = 4.3
 MARK_EVERY_PX = 90
 MARK_EVERY_PX_Y = 26
+AXIS_GAP_PX = 6
 ZOOM_PER_NOTCH = 1.25
 
 
@@ -43,36 +46,35 @@ class Stretch:
     strength: float
 
 
-class _TimeAxis(pg.AxisItem):
-    """Time of day, in the steps of clocks."""
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A horizontal line with a word on it."""
 
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N803 - pyqtgraph's names
-        step = time_step(maxVal - minVal, marks=int(size // MARK_EVERY_PX))
-        # Marks stand at whole local hours and minutes, which are not multiples in UTC where a zone has half hours.
-        offset = datetime.fromtimestamp(minVal).astimezone().utcoffset()
-        shift = offset.total_seconds() if offset is not None else 0.0
-        first = np.ceil((minVal + shift) / step) * step - shift
-        return [(step, [float(v) for v in np.arange(first, maxVal, step)])]
-
-    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        form = "%H:%M" if spacing >= 60 else "%H:%M:%S"
-        return [datetime.fromtimestamp(v).astimezone().strftime(form) for v in values]
+    value: float
+    pen: QPen
+    label: str
 
 
-class _ValueAxis(pg.AxisItem):
-    """Values in the plot's unit."""
+class _Curve(QGraphicsItem):
+    """One line. pyqtgraph's own item spends more time on bounds that nobody asks for than on painting."""
 
-    def __init__(self, unit: Unit) -> None:
-        super().__init__("left")
-        self._unit = unit
+    def __init__(self, box: pg.ViewBox) -> None:
+        super().__init__()
+        self._box = box
+        self._path = QPainterPath()
+        self.pen = QPen()
 
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N803 - pyqtgraph's names
-        step = nice_step(self._unit, maxVal - minVal, marks=max(2, int(size // MARK_EVERY_PX_Y)))
-        first = np.ceil(minVal / step) * step
-        return [(step, [float(v) for v in np.arange(first, maxVal + step * 1e-6, step)])]
+    def set_data(self, times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        self._path = pg.arrayToQPath(times, values, connect="finite", finiteCheck=True)
+        self.update()
 
-    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        return [mark_text(self._unit, v, step=spacing) for v in values]
+    def boundingRect(self) -> QRectF:
+        return self._box.viewRect()
+
+    def paint(self, painter: QPainter, option: object, widget: QWidget | None = None) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(self.pen)
+        painter.drawPath(self._path)
 
 
 class TimePlot(pg.PlotWidget):
@@ -91,64 +93,57 @@ class TimePlot(pg.PlotWidget):
         self._look = look
         self._top = 1.0
         self._drag_from: tuple[float, float, float] | None = None
-        axes = {"left": _ValueAxis(unit), "bottom": _TimeAxis("bottom")}
-        super().__init__(parent=parent, axisItems=axes, enableMenu=False)
-        self._curves: dict[str, pg.PlotCurveItem] = {}
-        self._levels: dict[str, pg.InfiniteLine] = {}
+        self._unit = unit
+        self._curves: dict[str, _Curve] = {}
+        self._levels: dict[str, Level] = {}
         self._start, self._end = 0.0, 1.0
-        self._cursor = pg.InfiniteLine(angle=90)
+        self._cursor: float | None = None
+        super().__init__(parent=parent, enableMenu=False)
         self._set_up()
         self.set_look(look)
 
     def _set_up(self) -> None:
         self.setViewportUpdateMode(self.ViewportUpdateMode.FullViewportUpdate)
+        self.setCacheMode(self.CacheModeFlag.CacheNone)  # the background has the axes: it changes as often as the rest
         self.setFrameShape(self.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMouseTracking(True)
         item = self.getPlotItem()
         item.hideButtons()
-        item.setContentsMargins(0, 8, 4, 0)
+        for name in ("left", "bottom", "top", "right"):
+            item.hideAxis(name)
+            item.getAxis(name).unlinkFromView()  # hidden axes would go on laying out their labels
+        metrics = self.fontMetrics()
+        left, below = AXIS_WIDTH_EMS * metrics.horizontalAdvance("m"), metrics.height() + AXIS_GAP_PX
+        item.layout.setContentsMargins(left, metrics.height() / 2, 4, below)
         box = item.getViewBox()
         box.setMouseEnabled(x=False, y=False)
         box.disableAutoRange()
         box.setDefaultPadding(0)
         box.sigResized.connect(self._on_resized)
-        ems = self.fontMetrics().horizontalAdvance("m")
-        item.getAxis("left").setWidth(AXIS_WIDTH_EMS * ems)
-        self._cursor.setVisible(False)
-        self._cursor.setZValue(20)
-        self.addItem(self._cursor, ignoreBounds=True)
 
     # -- what is shown -----------------------------------------------------------------------------------------
 
     def set_look(self, look: Look) -> None:
         self._look = look
         self.setBackground(look.background)
-        for name in ("left", "bottom"):
-            axis = self.getPlotItem().getAxis(name)
-            axis.setStyle(tickLength=0, tickFont=self.font(), tickTextOffset=5)
-            axis.setPen(QPen(look.grid, 1))
-            axis.setTextPen(QPen(look.quiet))
-        self._cursor.setPen(QPen(look.quiet, 1, Qt.PenStyle.DashLine))
         self.viewport().update()
 
     def add_curve(self, key: str, *, colour: QColor, is_main: bool = True) -> None:
         curve = self._curves.get(key)
+        box = self.getPlotItem().getViewBox()
         if curve is None:
-            curve = pg.PlotCurveItem(antialias=True)
+            curve = _Curve(box)
             curve.setZValue(10 if is_main else 5)
             self._curves[key] = curve
-            self.addItem(curve, ignoreBounds=True)
-        pen = QPen(colour, 1)
-        pen.setCosmetic(True)
-        curve.setPen(pen)
-
-    def remove_curve(self, key: str) -> None:
-        self.removeItem(self._curves.pop(key))
+            box.addItem(curve, ignoreBounds=True)
+        curve.pen = QPen(colour, 1)
+        curve.pen.setCosmetic(True)
+        curve.update()
 
     def set_curve(self, key: str, times: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        has_gaps = bool(np.isnan(values).any())
-        self._curves[key].setData(times, values, connect="finite" if has_gaps else "all", skipFiniteCheck=not has_gaps)
+        """``values`` may have NaN where the line is to break."""
+        self._curves[key].set_data(times, values)
 
     def show_curve(self, key: str, *, visible: bool) -> None:
         self._curves[key].setVisible(visible)
@@ -158,34 +153,25 @@ class TimePlot(pg.PlotWidget):
 
     def set_level(self, key: str, value: float | None, *, pen: QPen, label: str = "") -> None:
         """A horizontal line at ``value`` with a word on it; None takes it away."""
-        line = self._levels.get(key)
-        if value is None:
-            if line is not None:
-                self.removeItem(self._levels.pop(key))
-            return
-        if line is None:
-            options = {"position": 0.02, "anchors": [(0, 1), (0, 0)], "color": pen.color(), "movable": False}
-            line = pg.InfiniteLine(angle=0, label="", labelOpts=options)
-            line.setZValue(7)
-            self._levels[key] = line
-            self.addItem(line, ignoreBounds=True)
-        pen.setCosmetic(True)
-        line.setPen(pen)
-        line.setValue(value)
-        line.label.setFormat(label)
-        line.label.setColor(pen.color())
+        level = None if value is None else Level(value, pen, label)
+        if level != self._levels.get(key):
+            if level is None:
+                self._levels.pop(key, None)
+            else:
+                self._levels[key] = level
+            self.viewport().update()
 
     def set_ranges(self, start: float, end: float, *, top: float) -> None:
         """Time from ``start`` to ``end`` (``time.time()`` seconds), values from 0 to ``top``."""
         self._start, self._end, self._top = start, end, top
         self.getPlotItem().getViewBox().setRange(xRange=(start, end), yRange=(0, top), padding=0, disableAutoRange=True)
-        self.viewport().update()
+        self.scene().prepareForPaint()  # now: done while painting, it would call for a second painting
         self.laid_out.emit()
 
     def set_cursor(self, at: float | None) -> None:
-        self._cursor.setVisible(at is not None)
-        if at is not None:
-            self._cursor.setValue(at)
+        if at != self._cursor:
+            self._cursor = at
+            self.viewport().update()
 
     # -- pixels and values -------------------------------------------------------------------------------------
 
@@ -228,21 +214,47 @@ class TimePlot(pg.PlotWidget):
             left, right = max(area.left(), self._x_of(stretch.begin)), min(area.right(), self._x_of(stretch.end))
             if right > left:
                 colour = self._look.faded("band", 0.10 + 0.25 * min(1.0, stretch.strength))
-                painter.fillRect(QRectF(left, area.top(), max(1.0, right - left), area.height()), colour)
-        painter.setPen(QPen(self._look.grid, 1))
-        for name, is_row in (("left", True), ("bottom", False)):
-            for value in self._marks(name, area):
-                if is_row:
-                    y = round(self.y_of(value)) + 0.5
-                    painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-                else:
-                    x = round(self._x_of(value)) + 0.5
-                    painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+                width = max(1, round(right - left))
+                painter.fillRect(round(left), round(area.top()), width, round(area.height()), colour)
+        self._paint_values(painter, area)
+        self._paint_times(painter, area)
 
-    def _marks(self, name: str, area: QRectF) -> list[float]:
-        axis = self.getPlotItem().getAxis(name)
-        low, high, size = (0.0, self._top, area.height()) if name == "left" else (self._start, self._end, area.width())
-        return axis.tickValues(low, high, size)[0][1] if size > 1 and high > low else []
+    def _paint_values(self, painter: QPainter, area: QRectF) -> None:
+        step = nice_step(self._unit, self._top, marks=max(2, int(area.height() // MARK_EVERY_PX_Y)))
+        half = self.fontMetrics().height() / 2
+        for i in range(int(self._top / step + 1e-6) + 1):
+            y = round(self.y_of(i * step))
+            painter.fillRect(round(area.left()), y, round(area.width()), 1, self._look.grid)
+            painter.setPen(self._look.quiet)
+            box = QRectF(0, y - half, area.left() - AXIS_GAP_PX, 2 * half)
+            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(box, right, mark_text(self._unit, i * step, step=step))
+
+    def _paint_times(self, painter: QPainter, area: QRectF) -> None:
+        step = time_step(self._end - self._start, marks=int(area.width() // MARK_EVERY_PX))
+        form = "%H:%M" if step >= 60 else "%H:%M:%S"
+        width = MARK_EVERY_PX
+        for at in _time_marks(self._start, self._end, step):
+            x = round(self._x_of(at))
+            painter.fillRect(x, round(area.top()), 1, round(area.height()), self._look.grid)
+            left = max(area.left() - width / 4, min(x - width / 2, self.viewport().width() - width * 0.75))
+            painter.setPen(self._look.quiet)
+            text = datetime.fromtimestamp(at).astimezone().strftime(form)
+            painter.drawText(QRectF(left, area.bottom() + 2, width, 40), Qt.AlignmentFlag.AlignHCenter, text)
+
+    def drawForeground(self, painter: QPainter, rect: QRectF) -> None:
+        area = self.area()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
+        for level in self._levels.values():
+            y = round(self.y_of(level.value)) + 0.5
+            if area.top() <= y <= area.bottom():
+                painter.setPen(level.pen)
+                painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+                painter.drawText(QPointF(area.left() + 8, y - 4), level.label)
+        if self._cursor is not None and self._start <= self._cursor <= self._end:
+            x = round(self._x_of(self._cursor)) + 0.5
+            painter.setPen(QPen(self._look.quiet, 1, Qt.PenStyle.DashLine))
+            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
 
     def _on_resized(self) -> None:
         self.laid_out.emit()
@@ -287,3 +299,11 @@ class TimePlot(pg.PlotWidget):
     def leaveEvent(self, event: object) -> None:
         self.hovered.emit(None)
         super().leaveEvent(event)
+
+
+def _time_marks(start: float, end: float, step: float) -> list[float]:
+    """Moments at whole local minutes and hours, which are no multiples in UTC where a zone has half hours."""
+    offset = datetime.fromtimestamp(start).astimezone().utcoffset()
+    shift = offset.total_seconds() if offset is not None else 0.0
+    first = np.ceil((start + shift) / step) * step - shift
+    return [float(at) for at in np.arange(first, end, step)]
