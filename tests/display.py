@@ -98,7 +98,9 @@ class open_display:  # noqa: N801  # used as a context manager, like contextlib'
         reader, writer = os.pipe()
         screen = f"{self._size[0]}x{self._size[1]}x24"
         self._start(
-            ["Xvfb", "-displayfd", str(writer), "-screen", "0", screen, "-nolisten", "tcp"], env, pass_fds=(writer,)
+            ["Xvfb", "-displayfd", str(writer), "-screen", "0", screen, "-nolisten", "tcp", "-noreset"],
+            env,
+            pass_fds=(writer,),
         )
         os.close(writer)
         with os.fdopen(reader) as answer:

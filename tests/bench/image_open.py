@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from vmconsole.images.kvm import acceleration
 from vmconsole.images.messages import ImageSource
 from vmconsole.images.session import ImageSession
 from vmconsole.links.ssh import LocalShell
@@ -59,11 +61,7 @@ def _bare(image: Path) -> float:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
-    from vmconsole.images import kvm
-
-    return dict(os.environ) | ({} if kvm.works() else {"LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"})
+    return dict(os.environ) | ({} if acceleration(None).works else {"LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"})
 
 
 def _ours(image: Path, work_dir: Path) -> float:

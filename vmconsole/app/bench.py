@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``--bench-json FILE``: what a run cost, for ``tests/bench``. A heartbeat of the GUI thread shows the longest stall."""
+"""``--bench-json FILE``: what a run cost, for ``tests/bench``. A heartbeat of the window shows the longest stall."""
 
 from __future__ import annotations
 

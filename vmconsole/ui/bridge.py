@@ -3,7 +3,7 @@
 
 Anything may ``post`` a delta or ``call`` a function from any thread: both are appended to one queue, and one queued
 signal wakes the GUI thread, which takes all that is there, applies the deltas to the Store, and announces one
-ChangeSet. No other signal crosses threads in vmconsole: a lambda connected to a foreign thread's signal would run there.
+ChangeSet. No other signal crosses threads in vmconsole: a lambda connected to a foreign thread's signal runs there.
 """
 
 from __future__ import annotations
