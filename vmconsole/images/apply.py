@@ -141,7 +141,9 @@ class Apply:
         facts = self._facts
         expected = facts.identity if expects_unchanged else ""
         command = journal.commit_command(facts.journal_folder, facts.path, facts.format, expected_identity=expected)
-        self._run(command, "The host cannot begin to write the image.")
+        started = self._shell.run(command, deadline_s=_SHORT_S)
+        if started.status:
+            self._give_up("not started", started.err.decode(errors="replace"))
         self.await_end()
 
     def await_end(self) -> None:
@@ -153,16 +155,13 @@ class Apply:
         self._run(journal.clean_command(self._facts.journal_folder), "The journal cannot be removed from the host.")
 
     def _polled(self) -> tuple[str, str]:
-        began_at = time.monotonic()
         while True:
             out = self._run(
                 journal.poll_command(self._facts.journal_folder), "The host does not say how far it is."
             ).out
             state, _, log = out.decode(errors="replace").partition("\n")
-            if state == "dead" and time.monotonic() - began_at < 2.0:
-                state = "running"  # it has only just been started
             if state != "running":
-                return state, log
+                return state.strip(), log
             done = re.findall(r"\(([\d.]+)/100%\)", log)
             self._report("Writing the image", int(float(done[-1]) * 100) if done else 0, 10_000)
             time.sleep(_POLL_S)

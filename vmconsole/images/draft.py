@@ -80,8 +80,8 @@ class Draft:
 
     def resume(self, socket: Path) -> None:
         """Take the kept overlay up again, on a new export."""
-        _qemu_img("check", "-q", "-r", "leaks", "-f", "qcow2", str(self.overlay), fine=(0, 3))
         _qemu_img("rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", _backing(socket), str(self.overlay))
+        self.tidy()
 
     def add(self, verb: ChangeVerb, path: str, *, detail: str = "", size_bytes: int = 0) -> None:
         """Write down a change that was made."""

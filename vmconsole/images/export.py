@@ -40,7 +40,7 @@ def nbd_command(path: str, image_format: str, *, shares: bool, socket: str) -> s
     The format is always said: QEMU's guess would let a guest with a raw disk choose the format (CVE-2010-3851).
     ``socket`` is shell text. Source: qemu-nbd(8).
     """
-    common = f"qemu-nbd --read-only --persistent --shared=4 --socket={socket} --cache=writeback"
+    common = f"qemu-nbd --read-only --persistent --shared=4 --socket={socket} --pid-file={socket}.pid --cache=writeback"
     if not shares:
         return f"{common} --format={shlex.quote(image_format)} -- {shlex.quote(path)}"
     protocol = "host_device" if path.startswith("/dev/") else "file"
@@ -69,8 +69,9 @@ def export_command(nbd: str) -> str:
             "  done",
             ") </dev/null >/dev/null 2>&1 3<&- & w=$!",
             "exec 3<&-",
-            'while [ ! -S "$d/s" ] && kill -0 $p 2>/dev/null; do sleep 0.05; done',
-            '[ -S "$d/s" ] && echo "socket $d/s"',
+            # The socket is there before the image is open; the file with the process id comes last.
+            'while [ ! -s "$d/s.pid" ] && kill -0 $p 2>/dev/null; do sleep 0.05; done',
+            '[ -s "$d/s.pid" ] && echo "socket $d/s"',
             'wait $p; e=$?; kill $r $w 2>/dev/null; rm -rf "$d"; echo "ended $e"',
         ]
     )  # fmt: skip

@@ -15,6 +15,7 @@ import shlex
 from dataclasses import dataclass
 
 _BEAT_SLACK_S = 3
+_LOG_BYTES = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ if [ -b "$r" ]; then j=/var/tmp/$j; else j=$(dirname -- "$r")/$j; fi; printf '%s
 
 STATE_COMMAND = f"""\
 head -c 65536 "$j/record.json" 2>/dev/null | tr -d '\\n'; echo
-head -c 20 "$j/result" 2>/dev/null | tr -d '\\n'; echo
+head -c 20 "$j/result" 2>/dev/null | tr -d ' \\n'; echo
 if kill -0 "$(cat "$j/pid" 2>/dev/null)" 2>/dev/null; then echo running; else echo; fi
 b=$(stat -c %Y "$j/beat" 2>/dev/null || echo 9999999999); m=$(stat -L -c %Y -- "$r")
 if [ "$m" -gt $((b + {_BEAT_SLACK_S})) ]; then echo written; else echo; fi
@@ -70,6 +71,11 @@ def record_text(record: Record) -> bytes:
     return json.dumps(kept).encode()
 
 
+def _pid_lives(folder: str) -> str:
+    """Shell text: whether the process that works on the journal is there."""
+    return f'kill -0 "$(cat {shlex.quote(folder)}/pid 2>/dev/null)" 2>/dev/null'
+
+
 def begin_command(folder: str) -> str:
     """Make an empty journal folder. Fails if a complete one is there, or one that is being written now."""
     f = shlex.quote(folder)
@@ -79,8 +85,7 @@ def begin_command(folder: str) -> str:
             f"if [ -e {f}/record.json ]; then echo 'an unfinished Apply is there' >&2; exit 73; fi",
             f"if [ -e {f} ]; then",
             f"  if [ -L {f} ] || [ ! -O {f} ]; then echo 'Permission denied: it is not ours' >&2; exit 77; fi",
-            f"  n=$(find {f} -name draft.part -mmin -1)",
-            "  if [ -n \"$n\" ]; then echo 'another Apply is running' >&2; exit 75; fi",
+            f"  if {_pid_lives(folder)}; then echo 'another Apply is running' >&2; exit 75; fi",
             f"  rm -rf -- {f}",
             "fi",
             f"mkdir -m 700 -- {f}",
@@ -90,8 +95,9 @@ def begin_command(folder: str) -> str:
 
 def carry_command(folder: str) -> str:
     """Takes the draft on stdin; prints its SHA-256 once it is on the disk."""
-    part = shlex.quote(folder + "/draft.part")
-    return f"export LC_ALL=C; cat > {part} && {{ sync {part} 2>/dev/null || sync; }} && sha256sum < {part}"
+    f, part = shlex.quote(folder), shlex.quote(folder + "/draft.part")
+    flush = f"{{ sync {part} 2>/dev/null || sync; }}"
+    return f"export LC_ALL=C; echo $$ > {f}/pid && cat > {part} && {flush} && sha256sum < {part}"
 
 
 def seal_command(folder: str, path: str, image_format: str) -> str:
@@ -100,8 +106,8 @@ def seal_command(folder: str, path: str, image_format: str) -> str:
     return "\n".join(
         [
             f"set -e; umask 077; export LC_ALL=C; cd {f}",
-            "qemu-img check -q -f qcow2 draft.part",
             f"qemu-img rebase -u -f qcow2 -F {shlex.quote(image_format)} -b {shlex.quote(path)} draft.part",
+            "qemu-img check -q -f qcow2 draft.part",
             "mv draft.part draft.qcow2; cat > record.tmp",
             "sync draft.qcow2 record.tmp 2>/dev/null || sync",
             "mv record.tmp record.json; sync . 2>/dev/null || sync",
@@ -111,23 +117,31 @@ def seal_command(folder: str, path: str, image_format: str) -> str:
 
 def commit_command(folder: str, path: str, image_format: str, *, expected_identity: str) -> str:
     """Start the commit, free of the link. ``expected_identity`` is what ``identity_command`` printed, or empty for an
-    Apply that is being finished (then the image has changed by its own doing)."""
-    p = shlex.quote(path)
+    Apply that is being finished (then the image has changed by its own doing).
+
+    The files that it writes at its end have their place on the disk from the beginning: the disk may be full by then.
+    """
+    f, p = shlex.quote(folder), shlex.quote(path)
     check = "true" if image_format == "raw" else f"qemu-img check -q -f {shlex.quote(image_format)} -- {p}"
     script = "\n".join(
         [
-            f"export LC_ALL=C TZ=UTC; cd {shlex.quote(folder)} || exit 1",
-            "echo $$ > pid; rm -f result; : > log",
-            "end() { echo \"$1\" > result.tmp; sync result.tmp 2>/dev/null || sync; mv result.tmp result; exit; }",
+            f"export LC_ALL=C TZ=UTC; cd {f} || exit 1",
+            "echo $$ > pid",
+            "end() { printf '%-4s\\n' \"$1\" 1<> result.tmp; sync result.tmp || sync; mv result.tmp result; exit; }",
             f"now=$({identity_command(path)}); expected={shlex.quote(expected_identity)}",
-            "[ -z \"$expected\" ] || [ \"$now\" = \"$expected\" ] || { echo \"changed: $now\" > log; end 90; }",
+            "[ -z \"$expected\" ] || [ \"$now\" = \"$expected\" ] || { echo \"changed: $now\" 1<> log; end 90; }",
             "( while kill -0 $$ 2>/dev/null; do touch beat; sleep 1; done ) & beater=$!",
-            "qemu-img commit -p -d -f qcow2 draft.qcow2 > log 2>&1; status=$?",
+            "qemu-img commit -p -d -f qcow2 draft.qcow2 1<> log 2>&1; status=$?",
             f"if [ $status = 0 ]; then {check} >> log 2>&1; status=$?; [ $status = 3 ] && status=0; fi",
             f"sync {p} 2>/dev/null || sync; touch beat; kill $beater; end $status",
         ]
     )  # fmt: skip
-    return f"setsid sh -c {shlex.quote(script)} </dev/null >/dev/null 2>&1 &"
+    start = f"setsid sh -c {shlex.quote(script)} </dev/null >/dev/null 2>&1 &"
+    wait = f"n=0; while [ ! -s {f}/pid ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; [ -s {f}/pid ]"
+    places = f"echo wait > {f}/result.tmp && head -c {_LOG_BYTES} /dev/zero > {f}/log && touch {f}/beat"
+    return (
+        f"export LC_ALL=C; rm -f {f}/result; echo wait > {f}/pid && {places} && : > {f}/pid || exit 1\n{start}\n{wait}"
+    )
 
 
 def identity_command(path: str) -> str:
@@ -141,8 +155,8 @@ def poll_command(folder: str) -> str:
     f = shlex.quote(folder)
     return (
         f"if [ -e {f}/result ]; then cat {f}/result; "
-        f"elif kill -0 \"$(cat {f}/pid 2>/dev/null)\" 2>/dev/null; then echo running; else echo dead; fi; "
-        f"tail -c 2000 {f}/log 2>/dev/null"
+        f"elif {_pid_lives(folder)}; then echo running; else echo dead; fi; "
+        f"tr -d '\\0' < {f}/log 2>/dev/null | tail -c 2000"
     )  # fmt: skip
 
 
@@ -161,11 +175,11 @@ def ranges_of(extents: list[dict[str, object]], *, most: int) -> tuple[tuple[int
                 found[-1] = (found[-1][0], found[-1][1] + length)
             else:
                 found.append((start, length))
-    gaps = sorted((b[0] - sum(a) for a, b in itertools.pairwise(found)), reverse=True)
-    widest = gaps[most - 2] if len(gaps) >= most else 0
+    gaps = [(after[0] - sum(before), number) for number, (before, after) in enumerate(itertools.pairwise(found))]
+    kept = {number for _, number in sorted(gaps)[max(0, len(found) - most) :]}
     merged: list[tuple[int, int]] = []
-    for start, length in found:
-        if merged and start - sum(merged[-1]) < max(widest, 1) and len(found) > most:
+    for number, (start, length) in enumerate(found):
+        if merged and number - 1 not in kept:
             merged[-1] = (merged[-1][0], start + length - merged[-1][0])
         else:
             merged.append((start, length))

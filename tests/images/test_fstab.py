@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""fstab, os-release, passwd, and lsblk: real-looking text, and hostile text."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmconsole.images.child.fstab import Mount, mounts_of, names_of, os_name_of
+from vmconsole.images.child.volumes import Volume, find_volumes, lvm_path
+
+VOLUMES = (
+    Volume("/dev/sda1", "vfat", uuid="ABCD-EF01", label="ESP"),
+    Volume("/dev/sda2", "ext4", uuid="1111-2222", label="root"),
+    Volume("/dev/sda3", "swap", uuid="3333"),
+    Volume("/dev/vg/home", "xfs", uuid="4444"),
+    Volume("btrfsvol:/dev/sda5/@var", "btrfs", uuid="5555"),
+    Volume("/dev/sda6", "ext4", part_uuid="pu-6", label="a b"),
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "device", "folder"),
+    [
+        ("UUID=1111-2222 / ext4 defaults 0 1", "/dev/sda2", "/"),
+        ('UUID="1111-2222"\t/ ext4 defaults', "/dev/sda2", "/"),
+        ("UUID=abcd-ef01 /boot/efi vfat umask=0077 0 1", "/dev/sda1", "/boot/efi"),
+        ("LABEL=root / ext4", "/dev/sda2", "/"),
+        ("LABEL=a\\040b /a\\040b ext4", "/dev/sda6", "/a b"),
+        ("PARTUUID=PU-6 /x ext4", "/dev/sda6", "/x"),
+        ("/dev/vda2 / ext4", "/dev/sda2", "/"),
+        ("/dev/nvme0n1p2 / ext4", "/dev/sda2", "/"),
+        ("/dev/mapper/vg-home /home xfs", "/dev/vg/home", "/home"),
+        ("/dev/vg/home /home xfs", "/dev/vg/home", "/home"),
+        ("/dev/disk/by-uuid/1111-2222 / ext4", "/dev/sda2", "/"),
+        ("/dev/disk/by-label/a\\x20b /x ext4", "/dev/sda6", "/x"),
+        ("UUID=5555 /var btrfs rw,subvol=/@var 0 0", "btrfsvol:/dev/sda5/@var", "/var"),
+    ],
+)
+def test_a_line_names_a_filesystem(line: str, device: str, folder: str) -> None:
+    assert mounts_of(line, VOLUMES) == (Mount(device, folder),)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# UUID=1111-2222 / ext4", "", "proc /proc proc defaults", "UUID=3333 none swap sw", "UUID=3333 /s swap sw",
+        "UUID=9999 /gone ext4", "UUID= / ext4", "nfs:/export /mnt nfs", "/dev/vda2", "UUID=1111-2222 /a/../../b ext4",
+        "UUID=5555 /var btrfs subvol=@other", "LABEL= / ext4",
+    ],
+)  # fmt: skip
+def test_other_lines_mount_nothing(line: str) -> None:
+    assert mounts_of(line, VOLUMES) == ()
+
+
+def test_outer_folders_are_mounted_first() -> None:
+    fstab = "UUID=abcd-ef01 /boot/efi vfat\nUUID=4444 /boot xfs\nUUID=1111-2222 / ext4\n"
+    assert [m.folder for m in mounts_of(fstab, VOLUMES)] == ["/", "/boot", "/boot/efi"]
+
+
+@given(st.text())
+def test_no_fstab_breaks_it(text: str) -> None:
+    mounts_of(text, VOLUMES)
+    os_name_of(text)
+    names_of(text)
+
+
+def test_os_names() -> None:
+    assert (
+        os_name_of('NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n') == "Debian GNU/Linux 12 (bookworm)"
+    )
+    assert os_name_of("NAME=Alpine\nVERSION='3.19'") == "Alpine 3.19"
+    assert os_name_of("") == ""
+
+
+def test_the_first_name_of_a_number_wins() -> None:
+    assert names_of("root:x:0:0::/root:/bin/sh\ntoor:x:0:\nbad\nweb:x:1000:1000::") == {0: "root", 1000: "web"}
+
+
+def test_lvm_names_are_those_of_libguestfs() -> None:
+    assert lvm_path("/dev/mapper/vg-root") == "/dev/vg/root"
+    assert lvm_path("/dev/mapper/my--vg-a--b") == "/dev/my-vg/a-b"
+    assert lvm_path("/dev/sda1") == "/dev/sda1"
+
+
+class Appliance:
+    """Answers lsblk as a file says, and list_filesystems as libguestfs would."""
+
+    def __init__(self, lsblk: str, thorough: dict[str, str] | None = None) -> None:
+        self.lsblk, self.thorough, self.asked_thoroughly = lsblk, thorough or {}, False
+
+    def debug(self, subcommand: str, arguments: list[str]) -> str:
+        if not self.lsblk:
+            raise RuntimeError("lsblk: command not found")
+        return self.lsblk
+
+    def list_filesystems(self) -> dict[str, str]:
+        self.asked_thoroughly = True
+        return self.thorough
+
+    def vfs_label(self, device: str) -> str:
+        return "l"
+
+    vfs_uuid = vfs_label
+
+
+def lsblk(*children: dict[str, object], fstype: str | None = None) -> str:
+    disk = {"path": "/dev/sda", "size": 1000, "type": "disk", "fstype": fstype, "label": None, "uuid": None}
+    return json.dumps({"blockdevices": [disk | ({"children": list(children)} if children else {})]})
+
+
+def node(path: str, kind: str | None, *children: dict[str, object]) -> dict[str, object]:
+    below = {"children": list(children)} if children else {}
+    return {"path": path, "size": 10, "type": "part", "fstype": kind, "label": "L", "uuid": "U"} | below
+
+
+def test_partitions_and_logical_volumes_are_found_quickly() -> None:
+    lvm = node("/dev/sda2", "LVM2_member", node("/dev/mapper/vg-root", "xfs"), node("/dev/mapper/vg-s", "swap"))
+    appliance = Appliance(lsblk(node("/dev/sda1", "ext4"), lvm, node("/dev/sda3", None)))
+    _, volumes = find_volumes(appliance)  # type: ignore[arg-type]  # it asks for no more than this
+    assert [(v.device, v.type) for v in volumes] == [
+        ("/dev/sda1", "ext4"), ("/dev/vg/root", "xfs"), ("/dev/vg/s", "swap"), ("/dev/sda3", "unknown"),
+    ]  # fmt: skip
+    assert not appliance.asked_thoroughly
+
+
+def test_a_whole_disk_filesystem_and_an_empty_disk() -> None:
+    for kind in ("ext4", None):
+        devices, volumes = find_volumes(Appliance(lsblk(fstype=kind)))  # type: ignore[arg-type]  # as above
+        assert [d.name for d in devices] == ["/dev/sda"]
+        assert [(v.device, v.type) for v in volumes] == [("/dev/sda", kind or "unknown")]
+
+
+def test_btrfs_is_asked_for_thoroughly_and_keeps_its_labels() -> None:
+    subvolumes = {"/dev/sda1": "btrfs", "btrfsvol:/dev/sda1/@home": "btrfs"}
+    appliance = Appliance(lsblk(node("/dev/sda1", "btrfs")), subvolumes)
+    _, volumes = find_volumes(appliance)  # type: ignore[arg-type]  # as above
+    assert [(v.device, v.label, v.uuid) for v in volumes] == [(d, "L", "U") for d in subvolumes]
+
+
+def test_without_lsblk_libguestfs_is_asked() -> None:
+    _, volumes = find_volumes(Appliance("", {"/dev/sda1": "ext4"}))  # type: ignore[arg-type]  # as above
+    assert volumes == (Volume("/dev/sda1", "ext4", label="l", uuid="l"),)
