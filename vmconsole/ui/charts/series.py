@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-GAP_STEPS = 2.5
+GAP_STEPS = 3.5
 """Silence longer than this many usual steps is a gap."""
 
 

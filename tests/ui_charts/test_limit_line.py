@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The limit line with a real mouse and a real keyboard: events go to the window, and Qt finds the widget."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from tests.operations.fakes import a_guest
+from tests.ui_charts.rig import capped
+from vmconsole.inventory.deltas import GuestSeen, HostSeen
+from vmconsole.inventory.errors import DomainBusy, LinkLost
+from vmconsole.inventory.facts import GuestState, Host, HostState
+from vmconsole.inventory.limits import CpuCap
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)  # the screenless platform has no size hints
+ONE_AND_A_HALF = CpuCap(100_000, 150_000)
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page(capped(a_guest(), live=ONE_AND_A_HALF))
+
+
+def key(page, which, modifier=Qt.KeyboardModifier.NoModifier):
+    QTest.keyClick(page.tab.focusWidget(), which, modifier)
+
+
+def test_a_drag_asks_the_host_once_on_release_with_the_cores_under_the_mouse(page):
+    page.drag(page.at(1.5), page.at(2.5), let_go=False)
+    assert page.asked() == [], "nothing is applied while the mouse is down"
+    assert page.tab.editor.proposed == 2.5
+    assert page.line._tag.text == "2.50 cores · quota 250000/100000 µs"
+    page.release(page.at(2.5))
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, 250_000), True, False)]
+
+
+def test_the_line_then_stands_where_the_host_says_and_not_where_it_was_dropped(page):
+    page.rig.verbs.quota_step_us = 40_000
+    page.drag(page.at(1.5), page.at(2.5))
+    page.settled()
+    assert page.tab.editor.cores == 2.4
+    middle = page.line.mapTo(page.tab, page.line.rect().center()).y()
+    assert abs(middle - page.at(2.4).y()) <= 1
+    assert "2.40 cores" in page.tab.toast.text
+
+
+def test_while_the_host_is_asked_the_line_says_so(page):
+    page.rig.link.gate.clear()
+    page.drag(page.at(1.5), page.at(2.5))
+    assert page.tab.editor.is_waiting
+    assert "asking the host" in page.line._tag.text
+    page.rig.link.gate.set()
+    page.settled()
+
+
+def test_escape_in_the_middle_of_a_drag_takes_it_back(page):
+    page.drag(page.at(1.5), page.at(3.0), let_go=False)
+    key(page, Qt.Key.Key_Escape)
+    assert page.tab.editor.cores == 1.5
+    page.move(page.at(3.2))
+    page.release(page.at(3.2))
+    assert page.tab.editor.proposed is None
+    assert page.asked() == []
+
+
+def test_a_press_without_a_move_changes_nothing(page):
+    page.press(page.at(1.5))
+    page.release(page.at(1.5))
+    assert page.asked() == []
+
+
+def test_dragged_above_the_top_there_is_no_cap(page):
+    page.drag(page.at(1.5), page.top_edge())
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, None), True, False)]
+
+
+def test_without_a_cap_the_line_waits_at_the_top_edge(open_page):
+    page = open_page(capped(a_guest()))
+    assert page.line._tag.text == "no cap: drag down to set one"
+    page.drag(page.top_edge(), page.at(2.0))
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, 200_000), True, False)]
+
+
+def test_the_guests_own_period_is_kept(open_page):
+    page = open_page(capped(a_guest(), live=CpuCap(50_000, 75_000)))
+    page.drag(page.at(1.5), page.at(2.5))
+    page.settled()
+    assert page.asked() == [(CpuCap(50_000, 125_000), True, False)]
+
+
+def test_also_for_the_next_boot(page):
+    page.tab.cpu.controls._also.click()
+    page.drag(page.at(1.5), page.at(2.5))
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, 250_000), True, True)]
+
+
+def test_the_toast_offers_undo_and_the_next_boot(page):
+    page.drag(page.at(1.5), page.at(2.5))
+    page.settled()
+    words = [button.text() for button in page.tab.toast._buttons]
+    assert words == ["Undo", "Also at the next boot"]
+    page.tab.toast._buttons[0].click()
+    page.qtbot.waitUntil(lambda: page.tab.editor.cores == 1.5)
+    assert page.asked()[-1] == (ONE_AND_A_HALF, True, False)
+
+
+def test_next_boot_too_from_the_toast(page):
+    page.drag(page.at(1.5), page.at(2.5))
+    page.settled()
+    page.tab.toast._buttons[1].click()
+    page.settled()
+    assert page.asked()[-1] == (CpuCap(100_000, 250_000), True, True)
+    assert page.tab.editor.subject.stored == CpuCap(100_000, 250_000)
+
+
+def test_a_dashed_line_shows_the_stored_cap_only_where_it_differs(page, open_page):
+    assert page.plot._levels["stored"] if page.tab.editor.subject.stored.quota_us else "stored" not in page.plot._levels
+    other = open_page(capped(a_guest(), live=ONE_AND_A_HALF, stored=CpuCap(100_000, 300_000)))
+    level = other.plot._levels["stored"]
+    assert (level.value, level.pen.style()) == (3.0, Qt.PenStyle.DashLine)
+
+
+def test_vcpu_caps_are_a_dotted_line_that_cannot_be_dragged(open_page):
+    page = open_page(capped(a_guest(), live=ONE_AND_A_HALF, vcpu=CpuCap(100_000, 60_000)), layout="v2")
+    level = page.plot._levels["vcpus"]
+    assert (level.value, level.pen.style()) == (pytest.approx(2.4), Qt.PenStyle.DotLine)
+
+
+def test_on_v1_the_line_stops_at_what_one_vcpu_may_use(open_page):
+    page = open_page(capped(a_guest(), live=CpuCap(100_000, 200_000), vcpu=CpuCap(100_000, 80_000)), layout="v1")
+    page.drag(page.at(2.0), page.at(0.3), let_go=False)
+    assert page.tab.editor.proposed == 0.8
+    assert "each vCPU may use that much" in page.line._tag.text
+    page.release(page.at(0.3))
+
+
+def test_a_refusal_puts_the_line_back_and_says_why(page):
+    page.rig.verbs.fail["set_live"] = DomainBusy("web1 is busy.", advice="Try again.")
+    page.drag(page.at(1.5), page.at(2.5))
+    page.settled()
+    assert page.tab.editor.cores == 1.5
+    assert "web1 is busy. Try again." in page.tab.toast.text
+
+
+def test_a_lost_link_does_not_pass_for_success(page):
+    page.rig.verbs.fail["set_live"] = LinkLost("The link to node1 broke.")
+    page.drag(page.at(1.5), page.at(2.5))
+    page.settled()
+    assert page.tab.editor.cores == 1.5
+    assert "broke" in page.tab.toast.text
+
+
+def test_someone_elses_change_does_not_pull_the_line_from_the_hand(page):
+    page.drag(page.at(1.5), page.at(2.5), let_go=False)
+    page.rig.apply(GuestSeen(capped(a_guest(), live=CpuCap(100_000, 50_000))))
+    assert page.tab.editor.cores == 2.5
+    page.release(page.at(2.5))
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, 250_000), True, False)]
+
+
+def test_the_keyboard(page):
+    page.line.setFocus(Qt.FocusReason.TabFocusReason)
+    shift = Qt.KeyboardModifier.ShiftModifier
+    steps = [
+        (Qt.Key.Key_Up, Qt.KeyboardModifier.NoModifier, 1.55),
+        (Qt.Key.Key_Down, Qt.KeyboardModifier.NoModifier, 1.5),
+        (Qt.Key.Key_Down, shift, 1.0),
+        (Qt.Key.Key_Up, shift, 1.5),
+        (Qt.Key.Key_Home, Qt.KeyboardModifier.NoModifier, 0.05),
+        (Qt.Key.Key_End, Qt.KeyboardModifier.NoModifier, 4.0),
+        (Qt.Key.Key_Up, Qt.KeyboardModifier.NoModifier, float("inf")),
+        (Qt.Key.Key_Down, Qt.KeyboardModifier.NoModifier, 4.0),
+    ]
+    for which, modifier, cores in steps:
+        key(page, which, modifier)
+        assert page.tab.editor.cores == cores
+    assert page.asked() == []
+    key(page, Qt.Key.Key_Escape)
+    assert page.tab.editor.cores == 1.5
+    key(page, Qt.Key.Key_Up)
+    key(page, Qt.Key.Key_Return)
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, 155_000), True, False)]
+
+
+def test_the_line_is_reached_by_tab(page):
+    page.tab.activateWindow()
+    page.tab.bar.setFocus()
+    seen = set()
+    for _ in range(60):
+        widget = page.tab.focusWidget()
+        seen.add(widget)
+        if widget is page.line:
+            break
+        QTest.keyClick(widget, Qt.Key.Key_Tab)
+    assert page.line in seen
+
+
+def test_the_box_and_the_line_are_in_step(page):
+    box = page.tab.cpu.controls._box
+    assert box.value() == 1.5
+    page.drag(page.at(1.5), page.at(2.5), let_go=False)
+    assert box.value() == 2.5
+    key(page, Qt.Key.Key_Escape)
+    page.release(page.at(2.5))
+    box.setValue(3.0)
+    assert page.tab.editor.proposed == 3.0
+    assert page.asked() == []
+    page.tab.cpu.controls._apply.click()
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, 300_000), True, False)]
+
+
+def test_the_last_step_of_the_box_is_no_cap(page):
+    box = page.tab.cpu.controls._box
+    box.setValue(box.maximum())
+    assert box.text() == "no cap"
+    page.tab.cpu.controls._apply.click()
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, None), True, False)]
+
+
+def test_a_guest_that_is_off_has_its_next_boot_to_set(open_page):
+    page = open_page(capped(a_guest(state=GuestState.SHUT_OFF), stored=ONE_AND_A_HALF))
+    assert "next boot" in page.line._tag.text
+    assert not page.tab.cpu.controls._also.isVisible()
+    page.drag(page.at(1.5), page.at(2.5))
+    page.settled()
+    assert page.asked() == [(CpuCap(100_000, 250_000), False, True)]
+
+
+def test_without_a_connection_nothing_can_be_changed_and_it_says_why(page):
+    page.rig.apply(HostSeen(Host(page.rig.host.id, "node1", HostState.NOT_ANSWERING, cgroup_layout="v1")))
+    assert not page.line.isEnabled()
+    assert "node1 is not connected" in page.line.toolTip()
+    assert "node1 is not connected" in page.tab.cpu.controls._words.text()
+    page.drag(page.at(1.5), page.at(2.5))
+    assert page.asked() == []
+
+
+def test_another_guest_drops_what_was_proposed(page):
+    page.tab.cpu.controls._box.setValue(3.0)
+    page.tab.show_guest(None)
+    assert page.tab.editor.proposed is None
+    assert not page.line.isVisible()
