@@ -37,10 +37,10 @@ class LinkWorld:
 
     def connect(self) -> tuple[Host, Guest]:
         self.link.start()
-        host = self.posted.host(HostState.CONNECTED)
+        host = self.posted.host(HostState.CONNECTED, within_s=40)
         return host, next(guest for guest in self.posted.listing() if guest.name == self.guest_name)
 
-    def ask(self, job: Callable[[HostVerbs], T], *, deadline_s: float = 15.0) -> T:
+    def ask(self, job: Callable[[HostVerbs], T], *, deadline_s: float = 40.0) -> T:
         return self.link.submit(job, deadline_s=deadline_s).result(deadline_s + 5)
 
 

@@ -13,7 +13,7 @@ from vmconsole.metrics.frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmconsole.inventory.facts import Guest, Host, HostState
+    from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
     from vmconsole.metrics.delta import Delta
 
 T = TypeVar("T")
@@ -80,6 +80,17 @@ class Recorder:
         return self.wait_for(
             lambda d: d.guest if _is_about(d, uuid) and test(d.guest) else None, within_s=within_s, since=since
         )
+
+    def guest_or_listed_as(self, uuid: str, state: GuestState, *, within_s: float = 10.0, since: int = 0) -> Guest:
+        """The guest in that state, seen on its own or in a listing."""
+
+        def pick(delta: Delta) -> Guest | None:
+            guests = delta.guests if isinstance(delta, deltas.GuestsListed) else ()
+            if isinstance(delta, deltas.GuestSeen):
+                guests = (delta.guest,)
+            return next((g for g in guests if g.id.uuid == uuid and g.state is state), None)
+
+        return self.wait_for(pick, within_s=within_s, since=since)
 
     def frame(self, *, within_s: float = 10.0, since: int = 0) -> Frame:
         return self.wait_for(lambda d: d if isinstance(d, Frame) else None, within_s=within_s, since=since)

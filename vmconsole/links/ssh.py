@@ -89,14 +89,7 @@ class SshMaster:
             if process.poll() is not None:
                 raise self._end_error()
             if time.monotonic() > ends_at:
-                self.close()
-                raise ConnectTimeout(
-                    f"{self.where} did not let us in within {deadline_s:.0f} s.",
-                    cause="The host or a jump host before it hangs, or a security key waits to be touched.",
-                    advice="Try `ssh` to it in a terminal; it is tried again by itself.",
-                    where=self.where,
-                    said=self._log_tail(),
-                )
+                raise self._given_up(deadline_s)
             time.sleep(0.02)
         with self._lock:
             self._is_open = True
@@ -126,6 +119,17 @@ class SshMaster:
     def rpc_door(self) -> RpcDoor:
         """A way for libvirt's RPC that can be shut without ending the master."""
         return RpcDoor(self.folder / f"rpc{next(self._doors)}", self.client())
+
+    def _given_up(self, deadline_s: float) -> ConnectTimeout:
+        said = self._log_tail()
+        self.close()
+        return ConnectTimeout(
+            f"{self.where} did not let us in within {deadline_s:.0f} s.",
+            cause="The host or a jump host before it hangs, or a security key waits to be touched.",
+            advice="Try `ssh` to it in a terminal; it is tried again by itself.",
+            where=self.where,
+            said=said,
+        )
 
     def _launch(self) -> subprocess.Popen[bytes]:
         with self._lock:
