@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vmconsole.settings.profile import Profile
 
 translate = QCoreApplication.translate
+TEXT_WIDTH = 360
 PREFIX = "dont_ask."
 
 
@@ -43,6 +44,7 @@ def confirm(
     box.setIcon(QMessageBox.Icon.Warning)
     box.setWindowTitle(QCoreApplication.applicationName() or "vmconsole")
     box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setStyleSheet(f"QLabel#qt_msgbox_informativelabel {{ min-width: {TEXT_WIDTH}px; }}")
     box.setText(what.question)
     box.setInformativeText(what.loses)
     yes = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from vmconsole.inventory.errors import BadAddress, Explanation
@@ -57,6 +58,8 @@ class ConnectDialog(QDialog):
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self
         )
         self._buttons.button(QDialogButtonBox.StandardButton.Ok).setText(self.tr("Connect"))
+        for button in self._buttons.buttons():
+            button.setIcon(QIcon())
         self._buttons.accepted.connect(self._on_accepted)
         self._buttons.rejected.connect(self.reject)
         self._lay_out(theme)
@@ -84,7 +87,9 @@ class ConnectDialog(QDialog):
     @Slot(str)
     def _on_text(self, text: str) -> None:
         address = full_address(text)
-        self._error.show_explanation(None)
+        if self._error.explanation is not None:
+            self._error.show_explanation(None)
+            self._fit()
         self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(bool(address))
         self._meaning.setText(f"→ {address}" if address and address != text.strip() else " ")
 
@@ -107,4 +112,10 @@ class ConnectDialog(QDialog):
         self._error.show_explanation(explanation)
         self._field.selectAll()
         self._field.setFocus()
-        self.adjustSize()
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as the wrapped texts need at this width."""
+        layout = self.layout()
+        if layout is not None:
+            self.resize(self.width(), layout.totalHeightForWidth(self.width()))

@@ -7,9 +7,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal, Slot
-from PySide6.QtWidgets import QAbstractItemView, QDockWidget, QTreeView, QWidget
+from PySide6.QtWidgets import QDockWidget, QWidget
 
 from vmconsole.store.store import KEPT_EVENTS
+from vmconsole.ui.list_view import ListView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,15 +99,11 @@ class EventsDock(QDockWidget):
         self.setObjectName("events-dock")
         self.setAccessibleName(self.tr("Events"))
         self._model = EventsModel(store, theme, formats, self)
-        view = QTreeView(self)
-        view.setModel(self._model)
+        view = ListView(
+            self._model, {TIME: 12, WHERE: 26}, name=self.tr("Events"), parent=self,
+            empty_text=self.tr("Nothing has happened yet. Starts, stops and lost connections are listed here."),
+        )  # fmt: skip
         view.setObjectName("events")
-        view.setAccessibleName(self.tr("Events"))
-        view.setRootIsDecorated(False)
-        view.setUniformRowHeights(True)
-        view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        for column, letters in ((TIME, 11), (WHERE, 26)):
-            view.setColumnWidth(column, view.fontMetrics().averageCharWidth() * letters)
         view.activated.connect(self._on_activated)
         self.setWidget(view)
 

@@ -17,7 +17,6 @@ from vmconsole.ui.columns import COLUMNS, CPU, MEMORY, NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from vmconsole.inventory.facts import Host
     from vmconsole.store.changes import ChangeSet
     from vmconsole.store.store import Store
     from vmconsole.ui.formats import Formats
@@ -78,9 +77,10 @@ class FleetCells:
         if guest is None or host is None:
             return ""
         usual = guest.state in {GuestState.RUNNING, GuestState.SHUT_OFF}
-        parts = [words.guest_state(guest.state)] if with_state or not usual else []
         age = words.figures_age_s(host, self._store.figures(host.id).last_at, self._formats)
-        if age is not None and guest.state.has_process:
+        is_old = age is not None and guest.state.has_process
+        parts = [words.guest_state(guest.state)] if with_state or not (usual or is_old) else []
+        if age is not None and is_old:
             parts.append(translate("Fleet", "{age} ago").format(age=self._formats.age(age)))
         return ", ".join(parts)
 
@@ -117,15 +117,13 @@ class FleetCells:
         host = self._store.hosts.get(wanted)
         if host is None:
             return ("",) * len(COLUMNS)
-        texts = list(self._figure_texts(self._sum(wanted)))
-        texts[CPU - 1] = self._of_total(texts[CPU - 1], None if host.cpus is None else str(host.cpus))
-        total = None if host.memory_bytes is None else self._formats.size(host.memory_bytes)
-        texts[MEMORY - 1] = self._of_total(texts[MEMORY - 1], total)
+        sums = self._sum(wanted)
+        texts = list(self._figure_texts(sums))
+        if host.cpus is not None:
+            texts[CPU - 1] = f"{texts[CPU - 1]} / {host.cpus}"
+        if host.memory_bytes is not None:
+            texts[MEMORY - 1] = self._formats.size_of(columns.value_of(MEMORY, sums), host.memory_bytes)
         return (host.name, *texts)
-
-    @staticmethod
-    def _of_total(part: str, total: str | None) -> str:
-        return part if total is None else f"{part} / {total}"
 
     def _sum(self, wanted: HostId) -> Sequence[float]:
         """All guests' figures together; NaN where nobody's is known."""
@@ -142,8 +140,3 @@ class FleetCells:
     def _counts(self, wanted: HostId) -> tuple[int, int]:
         guests = self._store.guests_of(wanted)
         return sum(guest.state.has_process for guest in guests.values()), len(guests)
-
-
-def host_sum(store: Store, host: Host, formats: Formats) -> Texts:
-    """The host's texts outside the tree (its page)."""
-    return FleetCells(store, formats).of(host.id)

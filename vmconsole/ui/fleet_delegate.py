@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPalette
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QIcon, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from vmconsole.inventory.ids import GuestId
@@ -29,8 +29,9 @@ PAD = 5
 ICON = 16
 WIDEST = {CPU: "888.88", MEMORY: "88.8 GiB"}
 WIDEST_RATE = "88.8 MiB/s"
-_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+"""Plain numbers: the way through the enum costs three times what the drawing does."""
 
 
 class _Cell(QStyledItemDelegate):
@@ -68,12 +69,21 @@ class NameCell(_Cell):
         box = option.rect.adjusted(2, 0, -PAD, 0)
         icon = self._model.data(index, int(Qt.ItemDataRole.DecorationRole))
         if isinstance(icon, QIcon):
-            icon.paint(painter, QRect(box.left(), box.center().y() - ICON // 2 + 1, ICON, ICON))
+            mode = self._icon_mode(option, wanted)
+            place = QRect(box.left(), box.center().y() - ICON // 2 + 1, ICON, ICON)
+            icon.paint(painter, place, Qt.AlignmentFlag.AlignCenter, mode)
         box.setLeft(box.left() + ICON + 6)
         used = self._name(painter, option, index, box)
         box.setLeft(box.left() + used + 10)
         if box.width() > 24:
             self._remark(painter, option, self._model.cells.remark(wanted), box, wanted)
+
+    def _icon_mode(self, option: QStyleOptionViewItem, wanted: HostId | GuestId) -> QIcon.Mode:
+        """Pale where a guest's state is only the last that was known."""
+        if option.state & QStyle.StateFlag.State_Selected:
+            return QIcon.Mode.Selected
+        is_stale = isinstance(wanted, GuestId) and self._model.is_away(wanted.host)
+        return QIcon.Mode.Disabled if is_stale else QIcon.Mode.Normal
 
     def _name(self, painter: QPainter, option: QStyleOptionViewItem, index: Index, box: QRect) -> int:
         """Draw the name; its width in pixels."""
@@ -108,6 +118,7 @@ class FigureCell(_Cell):
         self._sparklines = sparklines
         self._visible = visible
         self._text_width: dict[int, int] = {}
+        self._colours: dict[tuple[int, bool, bool], tuple[QPen, QBrush]] = {}
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         self._background(painter, option)
@@ -137,12 +148,24 @@ class FigureCell(_Cell):
             return
         size = (box.width(), box.height())
         curve = self._sparklines.curve(guest, column, size, self._visible(guest.host))
-        colour = self._ink(option, "quiet" if faded else COLUMNS[column].key)
-        sparkline.draw(painter, curve, QPointF(box.topLeft()), colour)
+        sparkline.draw(painter, curve, QPointF(box.topLeft()), self._curve_colours(option, column, faded=faded))
 
-    def forget_widths(self) -> None:
-        """After a change of font."""
+    def _curve_colours(self, option: QStyleOptionViewItem, column: int, *, faded: bool) -> tuple[QPen, QBrush]:
+        is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        key = (column, faded, is_selected)
+        found = self._colours.get(key)
+        if found is None:
+            line = self._ink(option, "quiet" if faded else COLUMNS[column].key)
+            role = QPalette.ColorRole.Highlight if is_selected else QPalette.ColorRole.Base
+            ground = option.palette.color(_group(option), role)
+            found = QPen(line, 0), QBrush(sparkline.mixed(line, ground))
+            self._colours[key] = found
+        return found
+
+    def forget_looks(self) -> None:
+        """After a change of font or palette."""
         self._text_width.clear()
+        self._colours.clear()
 
 
 def number_width(metrics: QFontMetrics, column: int) -> int:

@@ -50,6 +50,9 @@ class FleetModel(QAbstractItemModel):
         self.cells = FleetCells(store, formats)
         self._numbers: dict[HostId, int] = {}
         self._numbered: dict[int, HostId] = {}
+        self._below: list[tuple[int, int]] = []
+        """Per host's row: the number that its guests' rows carry, and how many those are. A layout of ten thousand rows
+        asks ``index`` for each."""
         self._readers: dict[int, Callable[[QModelIndex], object]] = {
             int(Role.DisplayRole): self._text,
             int(Role.AccessibleTextRole): self._spoken,
@@ -152,6 +155,7 @@ class FleetModel(QAbstractItemModel):
         old = self.persistentIndexList()
         meant = [(self.id_of(index), index.column()) for index in old]
         self.outline.adopt(plan)
+        self._below = [(self._number(host), len(self.outline.guests_of(host))) for host in self.outline.hosts]
         new = [QModelIndex() if wanted is None else self.index_of(wanted, column) for wanted, column in meant]
         self.changePersistentIndexList(old, new)
         self.layoutChanged.emit()
@@ -195,16 +199,15 @@ class FleetModel(QAbstractItemModel):
     # -- Qt ----------------------------------------------------------------------------------------------------
 
     def index(self, row: int, column: int, parent: Index = NO_INDEX) -> QModelIndex:
-        if not 0 <= column < len(COLUMNS) or row < 0:
+        if not 0 <= column < len(COLUMNS):
             return QModelIndex()
         if not parent.isValid():
-            return self.createIndex(row, column, _HOST) if row < len(self.outline.hosts) else QModelIndex()
-        if parent.internalId() != _HOST or parent.column() != NAME:
+            return self.createIndex(row, column, _HOST) if 0 <= row < len(self._below) else QModelIndex()
+        place = parent.row()
+        if parent.internalId() != _HOST or parent.column() != NAME or place >= len(self._below):
             return QModelIndex()
-        host = self.outline.hosts[parent.row()]
-        if row >= len(self.outline.guests_of(host)):
-            return QModelIndex()
-        return self.createIndex(row, column, self._number(host))
+        number, count = self._below[place]
+        return self.createIndex(row, column, number) if 0 <= row < count else QModelIndex()
 
     def parent(self, index: Index = NO_INDEX) -> Any:  # hides QObject.parent, as in Qt
         number = index.internalId() if index.isValid() else _HOST
@@ -215,11 +218,10 @@ class FleetModel(QAbstractItemModel):
 
     def rowCount(self, parent: Index = NO_INDEX) -> int:
         if not parent.isValid():
-            return len(self.outline.hosts)
-        if parent.internalId() != _HOST or parent.column() != NAME:
+            return len(self._below)
+        if parent.internalId() != _HOST or parent.column() != NAME or parent.row() >= len(self._below):
             return 0
-        hosts = self.outline.hosts
-        return len(self.outline.guests_of(hosts[parent.row()])) if parent.row() < len(hosts) else 0
+        return self._below[parent.row()][1]
 
     def columnCount(self, parent: Index = NO_INDEX) -> int:
         return len(COLUMNS)
@@ -259,11 +261,15 @@ class FleetModel(QAbstractItemModel):
         wanted = self.id_of(index)
         if wanted is None:
             return False
-        host = self._store.hosts.get(wanted.host if isinstance(wanted, GuestId) else wanted)
-        if host is None or host.state is not HostState.CONNECTED:
+        if self.is_away(wanted.host if isinstance(wanted, GuestId) else wanted):
             return True
         guest = self._store.guest(wanted) if isinstance(wanted, GuestId) else None
         return guest is not None and not guest.state.has_process
+
+    def is_away(self, wanted: HostId) -> bool:
+        """Whether the host is not connected, so that what is shown of it is not of now."""
+        host = self._store.hosts.get(wanted)
+        return host is None or host.state is not HostState.CONNECTED
 
 
 _HOST_FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable

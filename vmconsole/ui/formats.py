@@ -31,6 +31,19 @@ class Formats:
         """Bytes: «1.50 GiB»."""
         return units.binary(value, decimal_point=self._point)
 
+    def size_of(self, part: float | None, total: float) -> str:
+        """A part and its whole in the whole's unit: «1.50 / 16.0 GiB»."""
+        whole = self.size(total)
+        number, _, unit = whole.partition(" ")
+        if part is None:
+            return f"{UNKNOWN} / {whole}"
+        scaled = part * self._number(number) / total if total else 0.0
+        digits = 2 if scaled < 10 else 1 if scaled < 100 else 0
+        return f"{f'{scaled:.{digits}f}'.replace('.', self._point)} / {number} {unit}"
+
+    def _number(self, text: str) -> float:
+        return float(text.replace(self._point, "."))
+
     def rate(self, value: float | None) -> str:
         """Bytes per second: «1.50 MiB/s»."""
         return units.binary(value, per_second=True, decimal_point=self._point)

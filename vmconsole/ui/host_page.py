@@ -29,6 +29,7 @@ translate = QCoreApplication.translate
 SHOWN_VERSIONS = ("libvirt", "qemu", "kernel", "python")
 ICON = 32
 WIDEST = 720
+LABEL_LETTERS = 26
 
 
 class HostPage(QWidget):
@@ -128,7 +129,9 @@ class HostPage(QWidget):
             value.setTextFormat(Qt.TextFormat.PlainText)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self._fields[key] = value
-            form.addRow(text, value)
+            label = QLabel(text, group)
+            label.setMinimumWidth(group.fontMetrics().averageCharWidth() * LABEL_LETTERS)
+            form.addRow(label, value)
         return group
 
     # -- what it shows -----------------------------------------------------------------------------------------

@@ -55,6 +55,9 @@ SCHEME = "colours"
 """Setting: light, dark, or as the desktop."""
 SIZE = (1280, 760)
 TOLD_MS = 8000
+FACTS_MS = 50
+"""A burst of facts (five hundred guests being read) is one refresh."""
+PAGE_MS = 500
 
 
 class MainWindow(QMainWindow):
@@ -172,10 +175,16 @@ class MainWindow(QMainWindow):
         self.tree.header().customContextMenuRequested.connect(self._on_header_menu)
         self.empty_page.add_wanted.connect(self.add_connection)
         self.events_dock.shown_wanted.connect(self._on_shown_wanted)
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(0)
-        self._soon.timeout.connect(self._show_chosen)
+        self._soon = self._once_after(0, self._show_chosen)
+        self._facts_soon = self._once_after(FACTS_MS, self._refresh_all)
+        self._page_soon = self._once_after(PAGE_MS, self._refresh_page)
+
+    def _once_after(self, wait_ms: int, slot: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(wait_ms)
+        timer.timeout.connect(slot)
+        return timer
 
     # -- what comes from the Store -----------------------------------------------------------------------------
 
@@ -190,11 +199,13 @@ class MainWindow(QMainWindow):
         facts = (changes.hosts_added, changes.hosts_removed, changes.hosts_changed,
                  changes.guests_added, changes.guests_removed, changes.guests_changed)  # fmt: skip
         if any(facts):
-            self._refresh_all()
             self._choose_wanted()
-        elif changes.ticked:
-            self._refresh_page(changes.ticked)
+            if not self._facts_soon.isActive():
+                self._facts_soon.start()
+        elif changes.ticked and not self._page_soon.isActive():
+            self._page_soon.start()
 
+    @Slot()
     def _refresh_all(self) -> None:
         store = self.context.store
         self.guest_actions.refresh()
@@ -210,12 +221,13 @@ class MainWindow(QMainWindow):
         self._count_found()
         self._soon.start()
 
-    def _refresh_page(self, hosts: set[HostId]) -> None:
-        """The figures of the page in front, when they are of a host that ticked."""
+    @Slot()
+    def _refresh_page(self) -> None:
+        """The figures of the page in front, at most twice a second however many hosts tick."""
         page = self._pages.currentWidget()
         if page is self.host_page:
             self.host_page.refresh()
-        elif page is self.empty_page and any(guest.host in hosts for guest in self.tree.chosen_guests()):
+        elif page is self.empty_page and self.tree.chosen_guests():
             self.empty_page.show_many(self.tree.chosen())
 
     def _refresh_undo(self) -> None:
@@ -375,6 +387,8 @@ class MainWindow(QMainWindow):
         found = sum(len(outline.guests_of(host)) for host in outline.hosts)
         known = sum(len(self.context.store.guests_of(host)) for host in self.context.store.hosts)
         self.filter_field.show_count(found, known)
+        filtered = self.filter_field.text().strip()
+        self.tree.set_empty_text(self.tr("No guest matches «{text}».").format(text=filtered) if filtered else "")
 
     @Slot()
     def _on_filter_down(self) -> None:

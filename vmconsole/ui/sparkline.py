@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QDataStream, QPointF
-from PySide6.QtGui import QColor, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPolygonF
 
 from vmconsole.ui import columns
 from vmconsole.ui.columns import COLUMNS
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from PySide6.QtGui import QPainter
+    from PySide6.QtGui import QBrush, QPainter, QPen
 
     from vmconsole.inventory.ids import GuestId, HostId
     from vmconsole.store.store import Store
 
 POINTS = 60
+TINT = 0.24
 Curve = tuple[QPolygonF, ...]
 """Pieces of a curve, broken where nothing is known; each starts and ends on the base line."""
 
@@ -113,13 +114,20 @@ def _closed(xs: NDArray[np.floating], ys: NDArray[np.floating], base: float) -> 
     return polygon
 
 
-def draw(painter: QPainter, curve: Curve, at: QPointF, colour: QColor) -> None:
+def mixed(colour: QColor, ground: QColor) -> QColor:
+    """The area's colour: a quarter of the line's on the row's. Mixed here, as blending costs the raster three times
+    as much as a solid fill."""
+    return QColor(
+        *(round(part * TINT + other * (1 - TINT))
+          for part, other in zip(colour.getRgb()[:3], ground.getRgb()[:3], strict=True))  # type: ignore[index]  # a tuple
+    )  # fmt: skip
+
+
+def draw(painter: QPainter, curve: Curve, at: QPointF, colours: tuple[QPen, QBrush]) -> None:
     """A tinted area under a thin line. The painter stands as it stood before, but for pen and brush."""
-    tint = QColor(colour)
-    tint.setAlpha(56)
     painter.translate(at)
-    painter.setPen(QPen(colour, 0))
-    painter.setBrush(tint)
+    painter.setPen(colours[0])
+    painter.setBrush(colours[1])
     for piece in curve:
         painter.drawPolygon(piece)
     painter.translate(-at)

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Slot
 from PySide6.QtGui import QFontDatabase, QGuiApplication, QPainter
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QApplication,
     QDockWidget,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QPlainTextEdit,
     QPushButton,
@@ -24,14 +22,14 @@ from PySide6.QtWidgets import (
     QStyledItemDelegate,
     QStyleOptionProgressBar,
     QStyleOptionViewItem,
-    QTreeView,
     QVBoxLayout,
     QWidget,
 )
 
 from vmconsole.inventory.tasks import TaskState
 from vmconsole.ui.error_view import ErrorView
-from vmconsole.ui.tasks_model import NOTE, STATE, TIME, TITLE, WHERE, TasksModel
+from vmconsole.ui.list_view import ListView
+from vmconsole.ui.tasks_model import STATE, TIME, TITLE, WHERE, TasksModel
 
 if TYPE_CHECKING:
     from vmconsole.inventory.tasks import Task
@@ -164,20 +162,13 @@ class TasksDock(QDockWidget):
             self.show()
             self.raise_()
 
-    def _make_list(self) -> QTreeView:
-        view = QTreeView(self)
-        view.setModel(self._model)
+    def _make_list(self) -> ListView:
+        view = ListView(
+            self._model, {TITLE: 30, WHERE: 16, STATE: 16, TIME: 12}, name=self.tr("Tasks"), parent=self,
+            empty_text=self.tr("Nothing was asked for yet. What you do to guests is listed here, with its result."),
+        )  # fmt: skip
         view.setObjectName("tasks")
-        view.setAccessibleName(self.tr("Tasks"))
-        view.setRootIsDecorated(False)
-        view.setUniformRowHeights(True)
-        view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         view.setItemDelegateForColumn(STATE, ProgressCell(view))
-        header = view.header()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        for column, letters in ((TITLE, 24), (WHERE, 14), (STATE, 14), (TIME, 9), (NOTE, 30)):
-            view.setColumnWidth(column, view.fontMetrics().averageCharWidth() * letters)
-        header.setStretchLastSection(True)
         view.selectionModel().currentChanged.connect(self._on_current)
         return view
 

@@ -88,9 +88,7 @@ class Theme(QObject):
         if text == self._text:
             return
         self._text = text
-        self.is_dark = palette.color(QPalette.ColorRole.Window).lightness() < palette.color(
-            QPalette.ColorRole.WindowText
-        ).lightness()  # fmt: skip
+        self.is_dark = _is_dark(palette)
         self.colours = DARK if self.is_dark else LIGHT
         self._icons.clear()
         self.changed.emit()
@@ -115,18 +113,33 @@ class Theme(QObject):
         drawing = resource(f"icons/{name}.svg").read_text(encoding="utf-8")
         faded = QColor(self.colours.quiet)
         icon = QIcon()
-        for mode, text in ((QIcon.Mode.Normal, self._text), (QIcon.Mode.Disabled, faded.name())):
-            renderer = QSvgRenderer(QByteArray(self._coloured(drawing, text).encode()))
+        for mode, text, opacity in (
+            (QIcon.Mode.Normal, self._coloured(drawing, self._text), 1.0),
+            (QIcon.Mode.Disabled, self._coloured(drawing, faded.name()), 0.45),
+            (QIcon.Mode.Selected, _selected(drawing), 1.0),
+        ):
+            renderer = QSvgRenderer(QByteArray(text.encode()))
             for size in SIZES:
-                icon.addPixmap(_pixmap(renderer, size, opacity=1.0 if mode == QIcon.Mode.Normal else 0.45), mode)
+                icon.addPixmap(_pixmap(renderer, size, opacity=opacity), mode)
         return icon
 
     def _coloured(self, drawing: str, text: str) -> str:
         drawing = drawing.replace("currentColor", text)
         if self.is_dark:
+            drawing = drawing.replace("#ffffff", _CUT_OUT)  # marks inside a light shape are dark
             for field in fields(Colours):
                 drawing = drawing.replace(getattr(LIGHT, field.name), getattr(DARK, field.name))
         return drawing
+
+
+def _selected(drawing: str) -> str:
+    """On a selected row: shapes in the selection's text colour, what is cut out of them in its background."""
+    palette = QGuiApplication.palette()
+    ink = palette.color(QPalette.ColorRole.HighlightedText).name()
+    drawing = drawing.replace("#ffffff", palette.color(QPalette.ColorRole.Highlight).name())
+    for field in fields(Colours):
+        drawing = drawing.replace(getattr(LIGHT, field.name), ink)
+    return drawing.replace("currentColor", ink)
 
 
 def fade(widget: QWidget, theme: Theme, colour: str = "quiet") -> None:
@@ -137,9 +150,51 @@ def fade(widget: QWidget, theme: Theme, colour: str = "quiet") -> None:
 
 
 def set_scheme(name: str) -> None:
-    """``light``, ``dark``, or anything else for what the desktop says."""
+    """``light``, ``dark``, or anything else for what the desktop says.
+
+    Qt asks the desktop's platform theme for it; where there is none (a plain window manager), the palette is ours.
+    """
     schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
-    QGuiApplication.styleHints().setColorScheme(schemes.get(name, Qt.ColorScheme.Unknown))
+    wanted = schemes.get(name, Qt.ColorScheme.Unknown)
+    QGuiApplication.setPalette(QPalette())
+    QGuiApplication.styleHints().setColorScheme(wanted)
+    if wanted is not Qt.ColorScheme.Unknown and _is_dark(QGuiApplication.palette()) != (name == "dark"):
+        QGuiApplication.setPalette(_own_palette(_DARK_ROLES if name == "dark" else _LIGHT_ROLES))
+
+
+def _is_dark(palette: QPalette) -> bool:
+    role = QPalette.ColorRole
+    return palette.color(role.Window).lightness() < palette.color(role.WindowText).lightness()
+
+
+_DARK_ROLES = {
+    "Window": "#33383d", "WindowText": "#e4e7ea", "Base": "#1c1f22", "AlternateBase": "#22262a", "Text": "#e4e7ea",
+    "Button": "#3d434a", "ButtonText": "#e4e7ea", "BrightText": "#ff8f85", "Highlight": "#2a65a8",
+    "HighlightedText": "#ffffff", "Link": "#80b4ff", "LinkVisited": "#d0a8f7", "ToolTipBase": "#434a51",
+    "ToolTipText": "#e4e7ea", "PlaceholderText": "#969ea6",
+    "Light": "#4d545c", "Midlight": "#434a51", "Mid": "#2a2e33", "Dark": "#1f2326", "Shadow": "#0c0e0f",
+}  # fmt: skip
+_LIGHT_ROLES = {
+    "Window": "#efefef", "WindowText": "#1b1d1f", "Base": "#ffffff", "AlternateBase": "#f6f6f6", "Text": "#1b1d1f",
+    "Button": "#efefef", "ButtonText": "#1b1d1f", "BrightText": "#b3261e", "Highlight": "#2f6fb5",
+    "HighlightedText": "#ffffff", "Link": "#1f62c6", "LinkVisited": "#7b3fb3", "ToolTipBase": "#ffffdc",
+    "ToolTipText": "#1b1d1f", "PlaceholderText": "#6b7177",
+    "Light": "#ffffff", "Midlight": "#cacaca", "Mid": "#b8b8b8", "Dark": "#9f9f9f", "Shadow": "#767676",
+}  # fmt: skip
+_CUT_OUT = "#1c1f22"
+_DISABLED_ROLES = ("WindowText", "Text", "ButtonText")
+
+
+def _own_palette(roles: dict[str, str]) -> QPalette:
+    palette = QPalette()
+    for name, colour in roles.items():
+        palette.setColor(QPalette.ColorRole[name], QColor(colour))
+    faint = QColor(roles["Text"])
+    faint.setAlpha(110)
+    for name in _DISABLED_ROLES:
+        palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole[name], faint)
+    palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Highlight, QColor(roles["Mid"]))
+    return palette
 
 
 def _pixmap(renderer: QSvgRenderer, size: int, *, opacity: float) -> QPixmap:
