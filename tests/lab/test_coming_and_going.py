@@ -4,6 +4,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -217,6 +218,20 @@ def test_a_directory_that_is_not_a_labs_is_never_removed(tmp_path: Path) -> None
         assert done.returncode == 1
         assert "not a lab's" in done.stderr
     assert precious.exists()
+
+
+def test_who_calls_sudo_may_own_the_directory_and_connect_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Path(tempfile.mkdtemp(prefix="lab-of-nobody-", dir="/var/tmp"))  # pytest's own directories are root's alone
+    os.chown(place, NOBODY, NOBODY)
+    assert "belongs to somebody else" in command(place, "up", "1", *BARE).stderr
+    monkeypatch.setenv("SUDO_UID", str(NOBODY))
+    with Lab(place) as lab:
+        lab.up(LabOptions(hosts=1, guests=0))
+        os.chown(place / "key", NOBODY, NOBODY)
+        words = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", str(lab.ssh_program), "kvm1", "hostname"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False, cwd="/")
+        assert done.stdout == "kvm1\n", done.stderr
+    assert not place.exists()
 
 
 @pytest.mark.parametrize(
