@@ -41,7 +41,7 @@ class Term:
 
     def matches(self, of: Searchable) -> bool:
         if self.field == "state":
-            found = of.state.startswith(self.word)
+            found = of.state.startswith(self.word) or (self.word == "off" and of.state == "shutoff")
         else:
             found = self.word in (getattr(of, self.field) if self.field else of.text)
         return found is self.wanted
@@ -98,5 +98,6 @@ def searchable(guest: Guest, host: Host) -> Searchable:
 
 
 def host_text(host: Host) -> str:
-    """A host is found by its name and by the address that the user gave it."""
-    return f"{host.name}\n{host.id}".casefold()
+    """A host is found by its name and by the host part of its address: «ssh» and «system» would match every one."""
+    address = host.id.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f"{host.name}\n{address}".casefold()

@@ -231,7 +231,9 @@ class FleetModel(QAbstractItemModel):
         return reader(cast("QModelIndex", index)) if reader is not None and index.isValid() else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        return _HOST_FLAGS if index.internalId() == _HOST else _GUEST_FLAGS
+        if index.internalId() != _HOST:
+            return _GUEST_FLAGS
+        return _HOST_FLAGS if index.isValid() else Qt.ItemFlag.NoItemFlags
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = int(Role.DisplayRole)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tree's model over random histories: Qt's own model tester, a naive model, and persistent indexes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtTest import QAbstractItemModelTester
+
+from tests.store.test_outline import HOSTS, a_delta, a_filter, naive
+from tests.ui.fakes import Rig, frame, guest_id, host_id
+from vmconsole.inventory.facts import GuestState, HostState
+from vmconsole.inventory.ids import GuestId
+from vmconsole.store.store import Store
+from vmconsole.ui.fleet_model import FleetModel
+from vmconsole.ui.formats import Formats
+from vmconsole.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+    from vmconsole.metrics.delta import Delta
+
+ROLE = Qt.ItemDataRole
+NOW = 5000.0
+
+
+def make(store: Store) -> FleetModel:
+    return FleetModel(store, Theme(), Formats(now=lambda: NOW))
+
+
+def rows_of(model: FleetModel) -> list[tuple[str, list[str]]]:
+    """What a view sees, by Qt's own interface."""
+    found = []
+    for row in range(model.rowCount()):
+        top = model.index(row, 0)
+        below = [model.index(place, 0, top) for place in range(model.rowCount(top))]
+        assert all(model.parent(index) == top for index in below)
+        found.append((str(model.data(top)), [str(model.data(index)) for index in below]))
+    return found
+
+
+a_frame = st.builds(
+    lambda n, cores: frame(HOSTS[n], NOW, [f"u{i}" for i in range(5)], [cores] * 5),
+    st.integers(0, 2), st.floats(0, 64),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.lists(st.one_of(a_delta, a_frame), max_size=4), a_filter), max_size=10))
+def test_any_history_shows_what_a_naive_model_shows(qapp: object, steps: list[list[Delta] | str]) -> None:
+    store, line = Store(), ""
+    model = make(store)
+    tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Warning)
+    kept: list[tuple[object, QPersistentModelIndex]] = []
+    for step in steps:
+        if isinstance(step, str):
+            line = step
+            model.set_filter(line)
+        else:
+            model.apply_changes(store.apply(step))
+        wanted = [(store.hosts[h].name, [_name(store, g) for g in guests]) for h, guests in naive(store, line)]
+        assert rows_of(model) == wanted
+        for meant, index in kept:
+            if index.isValid():
+                assert model.id_of(index) == meant, "a persistent index points at another row than it was made for"
+        kept = [(model.id_of(index), QPersistentModelIndex(index)) for index in _all(model)]
+        assert [model.index_of(meant) for meant, _ in kept if meant is not None] == [QModelIndex(i) for _, i in kept]
+    del tester
+
+
+def _name(store: Store, guest: GuestId) -> str:
+    found = store.guest(guest)
+    assert found is not None
+    return found.name
+
+
+def _all(model: FleetModel) -> list[QModelIndex]:
+    tops = [model.index(row, 0) for row in range(model.rowCount())]
+    return tops + [model.index(row, 0, top) for top in tops for row in range(model.rowCount(top))]
+
+
+@pytest.fixture
+def model(rig: Rig) -> FleetModel:
+    model = make(rig.store)
+    rig.bridge.store_changed.connect(model.apply_changes)
+    rig.at = NOW - 1
+    rig.add_host("kvm1", {"web1": GuestState.RUNNING, "web2": GuestState.SHUT_OFF})
+    return model
+
+
+def text(model: FleetModel, wanted: object, column: int, role: Qt.ItemDataRole = ROLE.DisplayRole) -> object:
+    return model.data(model.index_of(wanted, column), int(role))  # type: ignore[arg-type]  # a HostId or GuestId
+
+
+def test_figures_are_text_with_units_for_a_screen_reader(rig: Rig, model: FleetModel) -> None:
+    rig.tick("kvm1", {"web1": 1.5})
+    web1 = guest_id("kvm1", "web1")
+    assert text(model, web1, 1) == "1.50"
+    assert text(model, web1, 1, ROLE.AccessibleTextRole) == "1.50 cores"
+    assert text(model, web1, 2) == "1.00 GiB"
+    assert text(model, web1, 3, ROLE.AccessibleTextRole) == "Disk unknown"
+    assert text(model, web1, 0, ROLE.AccessibleDescriptionRole) == "running"
+
+
+def test_the_unknown_is_a_dash_and_never_zero(rig: Rig, model: FleetModel) -> None:
+    rig.tick("kvm1", {"web1": 1.5})
+    assert [text(model, guest_id("kvm1", "web2"), column) for column in range(1, 5)] == ["–"] * 4
+    assert text(model, guest_id("kvm1", "web1"), 3) == "–"
+
+
+def test_a_host_shows_the_sum_of_its_guests_out_of_what_it_has(rig: Rig, model: FleetModel) -> None:
+    rig.tick("kvm1", {"web1": 1.5, "web2": 0.25})
+    assert text(model, host_id("kvm1"), 1) == "1.75 / 8"
+    assert text(model, host_id("kvm1"), 2) == "2.00 / 32.0 GiB"
+
+
+def test_a_lost_host_keeps_last_values_with_their_age(rig: Rig, model: FleetModel) -> None:
+    rig.tick("kvm1", {"web1": 1.5})
+    rig.change_host("kvm1", state=HostState.NOT_ANSWERING, since=NOW - 70, retry_at=NOW + 8)
+    web1 = guest_id("kvm1", "web1")
+    assert text(model, web1, 1) == "1.50"
+    model._formats.now = lambda: NOW + 40
+    assert model.cells.remark(web1) == "40 s ago"
+    assert model.is_faded(model.index_of(web1))
+    remark = model.cells.remark(host_id("kvm1"))
+    assert remark.startswith("not answering since ")
+    assert remark.endswith(", trying again now")
+
+
+def test_a_tick_changes_no_row_and_asks_nothing_twice(rig: Rig, model: FleetModel, qtbot: QtBot) -> None:
+    rig.tick("kvm1", {"web1": 1.5})
+    with qtbot.assertNotEmitted(model.layoutChanged), qtbot.assertNotEmitted(model.modelReset):
+        rig.tick("kvm1", {"web1": 1.6})
+    kept = model.cells.of(guest_id("kvm1", "web1"))
+    assert kept[1] == "1.60"
+    assert model.cells.of(guest_id("kvm1", "web1")) is kept, "a text is made once per change, not per paint"
+
+
+def test_a_changed_guest_is_announced_by_its_row_alone(rig: Rig, model: FleetModel, qtbot: QtBot) -> None:
+    rig.add_host("kvm2", {f"g{number:03}": GuestState.RUNNING for number in range(50)})
+    with qtbot.waitSignal(model.dataChanged) as told:
+        rig.change_guest("kvm2", "g007", state=GuestState.PAUSED)
+    first, last, _ = told.args
+    assert (first.row(), last.row()) == (7, 7)
+
+
+def test_the_header_names_every_column(model: FleetModel) -> None:
+    across = Qt.Orientation.Horizontal
+    assert [model.headerData(c, across) for c in range(5)] == ["Name", "CPU", "Memory", "Disk", "Network"]
+    assert isinstance(model, QAbstractItemModel)

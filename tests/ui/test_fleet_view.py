@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tree on the screen: what stays when rows come and go, and how little a tick costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QAbstractItemModel, Qt
+from PySide6.QtWidgets import QApplication
+
+from tests.ui.fakes import Rig, frame, guest_id, host_id
+from vmconsole.inventory import deltas
+from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
+from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.ui.fleet_model import FleetModel
+from vmconsole.ui.fleet_view import FleetView
+from vmconsole.ui.formats import Formats
+from vmconsole.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture
+def tree(rig: Rig, qtbot: QtBot) -> Iterator[FleetView]:
+    theme = Theme()
+    model = FleetModel(rig.store, theme, Formats(now=lambda: rig.at))
+    tree = FleetView(model, rig.store, theme)
+    theme.setParent(tree)
+    qtbot.addWidget(tree)
+    rig.bridge.store_changed.connect(tree.apply_changes)
+    tree.resize(700, 400)
+    with qtbot.waitExposed(tree):
+        tree.show()
+    yield tree
+    tree.close()
+
+
+def many(rig: Rig, host: str, count: int) -> None:
+    rig.add_host(host, {f"vm-{number:04}": GuestState.RUNNING for number in range(count)})
+
+
+def test_new_hosts_open_by_themselves_and_a_closed_one_stays_closed(rig: Rig, tree: FleetView) -> None:
+    rig.add_host("kvm1", {"a": GuestState.RUNNING})
+    index = tree.model().index(0, 0)
+    assert tree.isExpanded(index)
+    tree.collapse(index)
+    rig.add_host("kvm0", {"b": GuestState.RUNNING})
+    assert tree.isExpanded(tree.model().index(0, 0))
+    assert not tree.isExpanded(tree.model().index(1, 0))
+    assert tree.closed_hosts == [host_id("kvm1")]
+
+
+def test_a_filter_opens_what_it_finds_and_gives_back_what_was_chosen(rig: Rig, tree: FleetView) -> None:
+    many(rig, "kvm1", 100)
+    wanted = guest_id("kvm1", "vm-0050")
+    tree.choose(wanted)
+    tree.collapse(tree.model().index(0, 0))
+    tree.set_filter("vm-0007")
+    assert tree.isExpanded(tree.model().index(0, 0))
+    assert tree.chosen() == []
+    tree.set_filter("")
+    assert tree.chosen() == [wanted]
+    assert not tree.isExpanded(tree.model().index(0, 0))
+
+
+def test_the_top_row_stays_where_it_is_when_rows_appear_above(rig: Rig, tree: FleetView) -> None:
+    many(rig, "kvm1", 200)
+    tree.choose(guest_id("kvm1", "vm-0150"))
+    top = tree._fleet.id_of(tree.indexAt(tree.viewport().rect().topLeft()))
+    before = tree.visualRect(tree._fleet.index_of(top)).top()  # type: ignore[arg-type]  # there is a row
+    rig.add_host("kvm0", {f"x{number}": GuestState.RUNNING for number in range(30)})
+    assert tree._fleet.id_of(tree.indexAt(tree.viewport().rect().topLeft())) == top
+    assert tree.visualRect(tree._fleet.index_of(top)).top() == before  # type: ignore[arg-type]  # same
+    assert tree.chosen() == [guest_id("kvm1", "vm-0150")]
+
+
+def test_a_tick_announces_the_visible_rows_and_no_other(rig: Rig, tree: FleetView, qtbot: QtBot) -> None:
+    many(rig, "kvm1", 500)
+    rig.add_host("zzz", {"out-of-sight": GuestState.RUNNING})
+    QApplication.processEvents()
+    told: list[tuple[object, int, int]] = []
+    model = tree._fleet
+    model.dataChanged.connect(
+        lambda first, last, *_: told.append((model.id_of(first.parent()), first.row(), last.row()))
+    )
+    rig.tick("kvm1", {f"vm-{number:04}": 0.5 for number in range(500)})
+    rig.tick("zzz", {"out-of-sight": 0.5})
+    guests = [rows for rows in told if rows[0] is not None]
+    assert len(guests) == 1
+    assert guests[0][0] == host_id("kvm1")
+    assert guests[0][1] == 0
+    assert 5 < guests[0][2] < 30
+
+
+def test_nothing_is_announced_while_the_tree_is_hidden(rig: Rig, tree: FleetView, qtbot: QtBot) -> None:
+    many(rig, "kvm1", 20)
+    tree.hide()
+    with qtbot.assertNotEmitted(tree._fleet.dataChanged):
+        rig.tick("kvm1", {"vm-0001": 0.5})
+
+
+class CountingModel(FleetModel):
+    calls = 0
+
+    def data(self, index: object, role: int = 0) -> object:
+        type(self).calls += 1
+        return super().data(index, role)  # type: ignore[arg-type]  # counted, and passed on as it is
+
+
+def test_a_tick_asks_for_as_little_among_ten_thousand_as_among_a_hundred(rig: Rig, qtbot: QtBot) -> None:
+    """Counts are the same on every machine where milliseconds are not."""
+    asked = [_asked_in_a_tick(qtbot, count) for count in (100, 10_000)]
+    assert asked[1] <= asked[0] * 1.2
+    assert asked[1] < 400
+
+
+def _asked_in_a_tick(qtbot: QtBot, count: int) -> int:
+    from vmconsole.store.store import Store
+
+    store, theme = Store(), Theme()
+    model = CountingModel(store, theme, Formats(now=lambda: 1.0))
+    tree = FleetView(model, store, theme)
+    qtbot.addWidget(tree)
+    tree.resize(700, 600)
+    per_host = count // 20
+    hosts = [HostId(f"test://h{number:02}") for number in range(20)]
+    for host in hosts:
+        guests = [
+            Guest(id=GuestId(host, f"u{n}"), name=f"g{n}", state=GuestState.RUNNING, vcpus=1) for n in range(per_host)
+        ]
+        facts = Host(id=host, name=str(host), state=HostState.CONNECTED)
+        tree.apply_changes(store.apply([deltas.HostSeen(facts), deltas.GuestsListed(host, tuple(guests))]))
+    with qtbot.waitExposed(tree):
+        tree.show()
+    QApplication.processEvents()
+    CountingModel.calls = 0
+    uuids = [f"u{n}" for n in range(per_host)]
+    tree.apply_changes(store.apply([frame(host, 1.0, uuids, [0.5] * per_host) for host in hosts]))
+    tree.viewport().repaint()
+    QApplication.processEvents()
+    return CountingModel.calls
+
+
+def test_a_host_that_is_away_says_why_over_its_whole_row(rig: Rig, tree: FleetView) -> None:
+    rig.add_host("kvm1", {"a": GuestState.RUNNING})
+    assert not tree.isFirstColumnSpanned(0, tree.rootIndex())
+    rig.change_host("kvm1", state=HostState.NOT_ANSWERING)
+    assert tree.isFirstColumnSpanned(0, tree.rootIndex())
+    rig.change_host("kvm1", state=HostState.CONNECTED)
+    assert not tree.isFirstColumnSpanned(0, tree.rootIndex())
+
+
+def test_sorting_by_cpu_puts_the_busiest_first_and_back_by_name(rig: Rig, tree: FleetView) -> None:
+    rig.add_host("kvm1", {"a": GuestState.RUNNING, "b": GuestState.RUNNING})
+    rig.tick("kvm1", {"a": 0.1, "b": 2.0})
+    model: QAbstractItemModel = tree.model()
+    tree.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+    assert model.index(0, 0, model.index(0, 0)).data() == "b"
+    tree.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+    assert model.index(0, 0, model.index(0, 0)).data() == "a"
+
+
+def test_several_rows_on_several_hosts_are_chosen_from_top_to_bottom(rig: Rig, tree: FleetView) -> None:
+    rig.add_host("kvm2", {"b": GuestState.RUNNING})
+    rig.add_host("kvm1", {"a": GuestState.RUNNING})
+    tree.selectAll()
+    assert tree.chosen() == [host_id("kvm1"), guest_id("kvm1", "a"), host_id("kvm2"), guest_id("kvm2", "b")]
+    assert tree.chosen_guests() == [guest_id("kvm1", "a"), guest_id("kvm2", "b")]
