@@ -127,7 +127,8 @@ class ChartCard(QFrame):
         shown = [c for c in self.spec.curves if self._legend.is_on(c.key)]
         greatest = max((self.series[c.key].greatest(start, end) for c in shown), default=0.0)
         greatest = max(greatest, in_sight)
-        self._top = least_top if least_top >= greatest else nice_top(self.spec.unit, greatest, before=self._top)
+        is_fixed = least_top > 0 and least_top >= greatest
+        self._top = least_top if is_fixed else nice_top(self.spec.unit, greatest, before=self._top)
         self.plot.set_ranges(start, end, top=self._top)
         step = self.plot.seconds_per_pixel
         for curve in self.spec.curves:

@@ -162,7 +162,12 @@ class TimePlot(pg.PlotWidget):
             self.viewport().update()
 
     def set_ranges(self, start: float, end: float, *, top: float) -> None:
-        """Time from ``start`` to ``end`` (``time.time()`` seconds), values from 0 to ``top``."""
+        """Time from ``start`` to ``end`` (``time.time()`` seconds), values from 0 to ``top``.
+
+        Raises ValueError for an empty range: found while painting, it would end the program (PySide 6.11).
+        """
+        if not (end > start and top > 0):
+            raise ValueError(f"an empty range: {start} to {end}, 0 to {top}")
         self._start, self._end, self._top = start, end, top
         self.getPlotItem().getViewBox().setRange(xRange=(start, end), yRange=(0, top), padding=0, disableAutoRange=True)
         self.scene().prepareForPaint()  # now: done while painting, it would call for a second painting

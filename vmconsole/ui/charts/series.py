@@ -27,6 +27,8 @@ def with_gaps(times: Floats, samples: NDArray[np.floating]) -> tuple[Floats, Flo
     if times.size < 2:
         return times, values
     steps = np.diff(times)
+    if steps.max() <= GAP_STEPS:  # the usual case, once a second: no median is needed
+        return times, values
     is_fine = times[:-1] >= times[-1] - FINE_LENGTH
     usual = max(1.0, float(np.median(steps[is_fine])))
     holes = np.flatnonzero(steps > np.where(is_fine, GAP_STEPS * usual, GAP_STEPS * max(usual, COARSE_STEP)))
