@@ -125,11 +125,16 @@ def test_partitions_and_logical_volumes_are_found_quickly() -> None:
     assert not appliance.asked_thoroughly
 
 
-def test_a_whole_disk_filesystem_and_an_empty_disk() -> None:
-    for kind in ("ext4", None):
-        devices, volumes = find_volumes(Appliance(lsblk(fstype=kind)))  # type: ignore[arg-type]  # as above
-        assert [d.name for d in devices] == ["/dev/sda"]
-        assert [(v.device, v.type) for v in volumes] == [("/dev/sda", kind or "unknown")]
+def test_a_whole_disk_filesystem() -> None:
+    devices, volumes = find_volumes(Appliance(lsblk(fstype="ext4")))  # type: ignore[arg-type]  # as above
+    assert [d.name for d in devices] == ["/dev/sda"]
+    assert [(v.device, v.type) for v in volumes] == [("/dev/sda", "ext4")]
+
+
+def test_where_nothing_is_seen_quickly_libguestfs_is_asked() -> None:
+    appliance = Appliance(lsblk(node("/dev/sda1", None)), {"/dev/sda1": "ext4"})
+    _, volumes = find_volumes(appliance)  # type: ignore[arg-type]  # as above
+    assert [(v.device, v.type, v.size_bytes) for v in volumes] == [("/dev/sda1", "ext4", 10)]
 
 
 def test_btrfs_is_asked_for_thoroughly_and_keeps_its_labels() -> None:

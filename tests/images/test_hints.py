@@ -10,6 +10,7 @@ CASES = [
     ("qemu-nbd: Failed to blk_new_open 'a': Failed to get shared \"write\" lock", errors.ImageInUse),
     ("Is another process using the image [a.qcow2]?", errors.ImageInUse),
     ("write: /x: No space left on device", errors.ImageNoSpace),
+    ("tar: huge: Wrote only 3584 of 10240 bytes", errors.ImageNoSpace),
     ("qemu-img: Could not open 'x': Permission denied", errors.ImageUnreadable),
     ("qemu-nbd: not found", errors.ImageUnreadable),
     ("qemu-img: Could not open 't': Image is not in qcow2 format", errors.ImageDamaged),

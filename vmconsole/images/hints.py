@@ -33,7 +33,7 @@ HINTS = (
         "Shut the guest down (or close the other program), then try again.",
     ),
     _hint(
-        r"no space left on device|disk quota exceeded|not enough space",
+        r"no space left on device|disk quota exceeded|not enough space|wrote only \d+ of \d+ bytes",
         errors.ImageNoSpace,
         "The disk or filesystem that is written to is full.",
         "Free some space there, then try again.",

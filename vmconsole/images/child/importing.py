@@ -63,6 +63,7 @@ def import_paths(work: Work, request: Import) -> Transferred:
     try:
         plan = _planned(work, request.local_paths, into, request.conflict)
         _check_room(plan, request.room_bytes)
+        _check_guest_room(work.handle, plan, into)
         if plan.items:
             _stage_and_place(work, plan, into, staging)
     except RuntimeError as error:
@@ -104,6 +105,17 @@ def _check_room(plan: Plan, room_bytes: int) -> None:
         raise ImageNoSpace(
             f"The draft would grow by {plan.total_bytes >> 20} MiB, and this computer has room for {room_bytes >> 20}.",
             advice="Free some space, or choose another place for drafts.",
+        )
+
+
+def _check_guest_room(handle: Handle, plan: Plan, into: str) -> None:
+    found = handle.statvfs(into)
+    free = found["bavail"] * found["frsize"]
+    if plan.total_bytes > free:
+        raise ImageNoSpace(
+            f"The guest's filesystem has {free >> 20} MiB free, and {plan.total_bytes >> 20} MiB are to be imported.",
+            advice="Delete something in the guest, or make its disk and filesystem larger.",
+            where=into,
         )
 
 

@@ -2,7 +2,8 @@
 """Which filesystems a disk has. Child process.
 
 The quick look is one lsblk(8) inside the appliance (about 0.4 s emulated); where it sees something it cannot name
-as libguestfs does (btrfs subvolumes, md, LDM), libguestfs' own thorough list is asked too (1 to 4 s).
+as libguestfs does (btrfs subvolumes, md, LDM), or nothing at all, libguestfs' own thorough list is asked too (1 to
+4 s).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 DISK = "/dev/sda"
 """The one disk that is added; the appliance's own root comes after it."""
-_LSBLK = f"lsblk -b -J -o PATH,SIZE,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,PARTUUID {DISK}"
+# lsblk asks udev for the types, so udev must be done: right after the start, on a slow machine, it is not.
+_LSBLK = f"udevadm settle; lsblk -b -J -o PATH,SIZE,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,PARTUUID {DISK}"
 _NEEDS_THOROUGH = {"btrfs", "linux_raid_member", "zfs_member", "ldm_member"}
 NOT_MOUNTABLE = {"", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member"}
 ENCRYPTED = {"crypto_LUKS", "BitLocker"}
@@ -51,7 +53,7 @@ def find_volumes(handle: Handle) -> tuple[tuple[Device, ...], tuple[Volume, ...]
         return (), _thorough(handle, {})
     devices = tuple(Device(d["path"], int(d["size"] or 0)) for d in disks)
     quick = [v for disk in disks for v in _volumes_below(disk)]
-    if any(v.type in _NEEDS_THOROUGH for v in quick):
+    if any(v.type in _NEEDS_THOROUGH for v in quick) or all(v.type == "unknown" for v in quick):
         return devices, _thorough(handle, {v.device: v for v in quick})
     return devices, tuple(v for v in quick if v.type != "LVM2_member")
 
