@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import shiboken6
 from pytestqt.qtbot import QtBot
 
 from tests.ui_images.editor_fakes import SOURCE, FakeSession
@@ -52,7 +54,9 @@ def make_editor(qtbot: QtBot, context: Context) -> Iterator[MakeEditor]:
 
     yield make
     for window in made:
-        window.desk.close()
+        if shiboken6.isValid(window):
+            window.close_keeping_draft()
+    qtbot.waitUntil(lambda: not [t for t in threading.enumerate() if t.name.startswith(("fake-session", "staging"))])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

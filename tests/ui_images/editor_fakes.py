@@ -204,6 +204,10 @@ class FakeSession:
 
     def _do(self, name: str, job: Callable[[], Any]) -> Future[Any]:
         self.calls.append(name)
+        if self.state is SessionState.CLOSED:
+            ended: Future[Any] = Future()
+            ended.cancel()
+            return ended
         self._stop.clear()
 
         def run() -> Any:

@@ -78,6 +78,7 @@ class DisksTab(QWidget):
         tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         tree.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        tree.header().setAccessibleName(self.tr("Columns of the disks"))
         tree.itemActivated.connect(self._on_activated)
         tree.currentItemChanged.connect(self._on_current_changed)
         return tree

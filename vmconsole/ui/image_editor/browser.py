@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Entry, EntryKind, Folder
 from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.escape_line import EscapeLine
 from vmconsole.ui.image_editor.file_model import FileModel
 from vmconsole.ui.image_editor.file_view import FileView
 from vmconsole.ui.image_editor.history import FolderHistory
@@ -42,7 +43,7 @@ class Browser(QWidget):
         self.model = FileModel(look, self)
         self.view = FileView(self.model, self)
         self.view.activated.connect(self._on_activated)
-        self.view.current_entry_changed.connect(self._on_current)
+        self.view.single_selected.connect(self._on_selected)
         self.view.target_changed.connect(self._on_target)
         self.path_bar = PathBar(self)
         self.path_bar.folder_wanted.connect(self.open_folder)
@@ -58,14 +59,15 @@ class Browser(QWidget):
         self._make_actions()
         self._lay_out()
 
-    def _make_filter(self) -> QLineEdit:
-        line = QLineEdit(self)
+    def _make_filter(self) -> EscapeLine:
+        line = EscapeLine(self)
         line.setAccessibleName(self.tr("Filter the names"))
         line.setPlaceholderText(self.tr("Filter (Ctrl+F)"))
         line.setToolTip(self.tr("A part of the name, or a pattern with * and ?"))
         line.setClearButtonEnabled(True)
         line.setMaximumWidth(self.fontMetrics().averageCharWidth() * 26)
         line.textChanged.connect(self.model.set_filter)
+        line.given_up.connect(self._on_leave_filter)
         return line
 
     def _make_actions(self) -> None:
@@ -76,11 +78,6 @@ class Browser(QWidget):
         self.reload_action = self._action(self.tr("Reload"), [key(Qt.Key.Key_F5), key("Ctrl+R")], self.reload, "reload")
         self._action(self.tr("Type a path"), [QKeySequence("Ctrl+L")], self.path_bar.begin_typing)
         self._action(self.tr("Filter"), [QKeySequence(QKeySequence.StandardKey.Find)], self._on_find)
-        leave = QAction(self.tr("Leave the filter"), self.filter)
-        leave.setShortcut(QKeySequence(Qt.Key.Key_Escape))
-        leave.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        leave.triggered.connect(self._on_leave_filter)
-        self.filter.addAction(leave)
 
     def _action(self, text: str, keys: list[QKeySequence], run: Callable[[], object], icon: str = "") -> QAction:
         action = QAction(text, self)
@@ -233,7 +230,7 @@ class Browser(QWidget):
         )
 
     @Slot(object)
-    def _on_current(self, entry: Entry | None) -> None:
+    def _on_selected(self, entry: Entry | None) -> None:
         self.entry_selected.emit(self.path_of(entry) if entry is not None else "", entry)
 
     @Slot(str)

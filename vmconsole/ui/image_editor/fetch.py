@@ -69,10 +69,9 @@ class Fetch(QObject):
         return time.monotonic() - self._asked_at if self._asked_at is not None else 0.0
 
     @property
-    def uris(self) -> list[str]:
-        """``file://`` URIs of what has arrived."""
-        paths = self.result.paths if self.result is not None else ()
-        return [bytes(QUrl.fromLocalFile(path).toEncoded().data()).decode("ascii") for path in paths]
+    def urls(self) -> list[QUrl]:
+        """``file:`` URLs of what has arrived."""
+        return [QUrl.fromLocalFile(path) for path in (self.result.paths if self.result is not None else ())]
 
     @property
     def is_reusable(self) -> bool:
@@ -81,8 +80,8 @@ class Fetch(QObject):
             return True
         return self.result is not None and all(Path(path).exists() for path in self.result.paths)
 
-    def wait(self) -> list[str]:
-        """The URIs; runs an event loop until they are there. Empty when the fetch failed or was cancelled."""
+    def wait(self) -> list[QUrl]:
+        """The URLs; runs an event loop until they are there. Empty when the fetch failed or was cancelled."""
         if self._asked_at is None:
             self._asked_at = time.monotonic()
         self.start()
@@ -90,7 +89,7 @@ class Fetch(QObject):
             loop = QEventLoop()
             self.ended.connect(loop.quit, Qt.ConnectionType.QueuedConnection)
             loop.exec()
-        return self.uris
+        return self.urls
 
     def _on_done(self, result: Transferred) -> None:
         self.result = result
@@ -118,14 +117,14 @@ class PromisedFiles(QMimeData):
     def hasFormat(self, mime_type: str) -> bool:
         return mime_type in {URI_LIST, GNOME_FILES}
 
-    def retrieveData(self, mime_type: str, _preferred: QMetaType | QMetaType.Type) -> QByteArray | None:
+    def retrieveData(self, mime_type: str, _preferred: QMetaType | QMetaType.Type) -> list[QUrl] | QByteArray | None:
         fetch = self._fetch  # this object may be gone when the wait is over
-        if mime_type not in {URI_LIST, GNOME_FILES}:
-            return None
-        uris = fetch.wait()
+        if mime_type == URI_LIST:
+            return fetch.wait()  # as URLs: PySide turns them into bytes where bytes are wanted, but not the reverse
         if mime_type == GNOME_FILES:
-            return QByteArray("\n".join(["copy", *uris]).encode())
-        return QByteArray("".join(f"{uri}\r\n" for uri in uris).encode())
+            lines = [b"copy", *(bytes(url.toEncoded().data()) for url in fetch.wait())]
+            return QByteArray(b"\n".join(lines))
+        return None
 
 
 def no_room(speaker: QObject, error: OSError) -> Explanation:

@@ -35,7 +35,6 @@ from vmconsole.ui.image_editor.file_model import MODE, NAME, FileModel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmconsole.ui.image_editor.file_model import AnyIndex
 
 _WIDTHS_IN_CHARACTERS = (34, 10, 21, 12, 10, 10)
 
@@ -53,7 +52,8 @@ class FileView(QTreeView):
     """The ``Qt.DropAction`` the target chose; IgnoreAction if the drag came to nothing."""
     target_changed = Signal(str)
     """The folder row that a drop would fall on now, ``.`` for the shown folder, empty when nothing is dragged here."""
-    current_entry_changed = Signal(object)
+    single_selected = Signal(object)
+    """The one selected entry, or None when none or several are."""
 
     def __init__(self, model: FileModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,6 +77,7 @@ class FileView(QTreeView):
         self.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         header = self.header()
+        header.setAccessibleName(self.tr("Columns of the files"))
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
         character = self.fontMetrics().averageCharWidth()
@@ -92,7 +93,7 @@ class FileView(QTreeView):
         self.setDefaultDropAction(Qt.DropAction.CopyAction)
         self.setDropIndicatorShown(False)
         self.setAutoScroll(True)
-        self.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.selectionModel().selectionChanged.connect(self._on_selection_changed)
 
     # -- selection ---------------------------------------------------------------------------------------------
 
@@ -121,9 +122,10 @@ class FileView(QTreeView):
         if index.isValid() and self._files.flags(index) & Qt.ItemFlag.ItemIsEditable:
             self.edit(index)
 
-    @Slot(QModelIndex, QModelIndex)
-    def _on_current_changed(self, current: AnyIndex, _previous: AnyIndex) -> None:
-        self.current_entry_changed.emit(self._files.entry(current))
+    @Slot()
+    def _on_selection_changed(self) -> None:
+        rows = self.selectionModel().selectedRows(NAME)
+        self.single_selected.emit(self._files.entry(rows[0]) if len(rows) == 1 else None)
 
     # -- dragging out ------------------------------------------------------------------------------------------
 

@@ -98,5 +98,7 @@ def time_text(seconds: float | None) -> str:
     if seconds is None or not -6e10 < seconds < 2.5e11:
         return ""
     moment = QDateTime.fromSecsSinceEpoch(int(seconds))
+    if QLocale().language() == QLocale.Language.C:
+        return moment.toString("yyyy-MM-dd HH:mm")
     date = QLocale().toString(moment.date(), QLocale.FormatType.ShortFormat)
     return f"{date} {QLocale().toString(moment.time(), QLocale.FormatType.ShortFormat)}"

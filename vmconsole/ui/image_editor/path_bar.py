@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QStackedLayout, QToolButton, QWidget
+from PySide6.QtCore import QSize, Signal, Slot
+from PySide6.QtGui import QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedLayout, QToolButton, QWidget
 
 from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.escape_line import EscapeLine
 from vmconsole.ui.image_editor.look import plain_label
 
 
@@ -23,7 +24,7 @@ class PathBar(QWidget):
         self._crumbs = _Crumbs(self)
         self._crumbs.chosen.connect(self.folder_wanted)
         self._crumbs.typing_wanted.connect(self.begin_typing)
-        self._line = _PathLine(self)
+        self._line = EscapeLine(self)
         self._line.setAccessibleName(self.tr("Path to go to"))
         self._line.returnPressed.connect(self._on_typed)
         self._line.given_up.connect(self._show_crumbs)
@@ -59,16 +60,6 @@ class PathBar(QWidget):
     @Slot()
     def _show_crumbs(self) -> None:
         self._stack.setCurrentWidget(self._crumbs)
-
-
-class _PathLine(QLineEdit):
-    given_up = Signal()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self.given_up.emit()
-            return
-        super().keyPressEvent(event)
 
 
 class _Crumbs(QWidget):

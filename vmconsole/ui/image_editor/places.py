@@ -42,7 +42,7 @@ class PlacesPanel(QWidget):
     def _make_tree(self) -> QTreeWidget:
         tree = QTreeWidget(self)
         tree.setAccessibleName(self.tr("Disks and filesystems"))
-        tree.setHeaderLabels([self.tr("Filesystem"), self.tr("Shown at"), self.tr("Type"), self.tr("Size")])
+        tree.setHeaderLabels([self.tr("Filesystem"), self.tr("At"), self.tr("Type"), self.tr("Size")])
         tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         tree.setUniformRowHeights(True)
         tree.setIndentation(14)
@@ -50,6 +50,7 @@ class PlacesPanel(QWidget):
         tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         tree.header().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         tree.header().setStretchLastSection(True)
+        tree.header().setAccessibleName(self.tr("Columns of the filesystems"))
         tree.itemClicked.connect(self._on_chosen)
         tree.itemActivated.connect(self._on_chosen)
         tree.customContextMenuRequested.connect(self._on_menu)
