@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The screenless platform says that it has no size hints, for every window."""
+    for item in items:
+        if "tests/ui/" in str(item.path):
+            item.add_marker(pytest.mark.qt_log_ignore("propagateSizeHints", extend=True))
+
+
 @pytest.fixture
 def rig(qapp: object, tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(tmp_path / "profile")

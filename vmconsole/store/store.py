@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, assert_never
 from vmconsole.inventory import deltas
 from vmconsole.metrics.frame import Frame
 from vmconsole.store.changes import ChangeSet
-from vmconsole.store.figures import HostFigures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import GuestId, HostId
     from vmconsole.inventory.tasks import Task
     from vmconsole.metrics.delta import Delta
+    from vmconsole.store.figures import HostFigures
 
 KEPT_EVENTS = 1000
 KEPT_TASKS = 500
@@ -64,7 +64,7 @@ class Store:
     def figures(self, host: HostId) -> HostFigures:
         """Current figures and history of a host's guests (empty for an unknown host)."""
         found = self._figures.get(host)
-        return found if found is not None else HostFigures()
+        return found if found is not None else _no_figures()
 
     # -- what has changed --------------------------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class Store:
         self._hosts[host.id] = host
         if known is None:
             self._guests.setdefault(host.id, {})
-            self._figures[host.id] = HostFigures()
+            self._figures[host.id] = _no_figures()
             if host.id in changes.hosts_removed:
                 changes.hosts_removed.discard(host.id)
                 changes.hosts_changed.add(host.id)
@@ -169,6 +169,12 @@ class Store:
         if over > 0:
             for number in [n for n, task in self._tasks.items() if task.state.is_over][:over]:
                 del self._tasks[number]
+
+
+def _no_figures() -> HostFigures:
+    from vmconsole.store.figures import HostFigures  # late: brings numpy, which the first window can do without
+
+    return HostFigures()
 
 
 def _mark_removed(guest: GuestId, changes: ChangeSet) -> None:

@@ -59,7 +59,7 @@ class Colours:
 
 
 LIGHT = Colours(
-    ok="#1a7f37", warning="#8a5a00", problem="#b3261e", quiet="#5b6067", cpu="#1f62c6", memory="#7b3fb3",
+    ok="#17752f", warning="#8a5a00", problem="#b3261e", quiet="#5b6067", cpu="#1f62c6", memory="#7b3fb3",
     disk="#955600", network="#0b7268", demo="#ffd75e", on_demo="#3a2c00",
 )  # fmt: skip
 DARK = Colours(
