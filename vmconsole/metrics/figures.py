@@ -14,7 +14,7 @@ class Figure(enum.IntEnum):
     CPU_USER_CORES = 1
     CPU_SYSTEM_CORES = 2
     CPU_THROTTLED_SHARE = 3
-    """Share of CFS periods in which the guest (or one of its vCPUs) was held back, 0–1."""
+    """Share of CFS periods that ended held back, 0–1: in the guest's own group or, if larger, over its vCPUs' groups."""
     CPU_CAP_CORES = 4
     """Cap in force for the whole guest, read from the cgroup file; NaN where there is none."""
     MEMORY_BYTES = 5
@@ -47,5 +47,6 @@ class DeviceFigure(enum.IntEnum):
     WRITE_BYTES_PER_S = 1
     """For a network interface: sent by the guest."""
     READ_IOPS = 2
-    """For a network interface: packets per second."""
+    """For a network interface: packets received by the guest per second."""
     WRITE_IOPS = 3
+    """For a network interface: packets sent by the guest per second."""
