@@ -14,7 +14,7 @@ class Figure(enum.IntEnum):
     CPU_USER_CORES = 1
     CPU_SYSTEM_CORES = 2
     CPU_THROTTLED_SHARE = 3
-    """Share of CFS periods that ended held back, 0–1: in the guest's own group or, if larger, over its vCPUs' groups."""
+    """Share of CFS periods that ended held back, 0–1: in the guest's own group or, if larger, in its vCPUs' groups."""
     CPU_CAP_CORES = 4
     """Cap in force for the whole guest, read from the cgroup file; NaN where there is none."""
     MEMORY_BYTES = 5
