@@ -7,11 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal
-from PySide6.QtWidgets import QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFormLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from vmconsole.inventory.ids import GuestId
 from vmconsole.ui import columns, words
 from vmconsole.ui.columns import COLUMNS, CPU
+from vmconsole.ui.scrolling import scroll_inside
 from vmconsole.ui.theme import fade
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ WIDEST = 560
 MOST_NAMED = 30
 
 
-class EmptyPage(QWidget):
+class EmptyPage(QScrollArea):
     """``add_wanted``: the button «Add Connection…» was pressed."""
 
     add_wanted = Signal()
@@ -60,12 +61,14 @@ class EmptyPage(QWidget):
         self.show_nothing()
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
         column.setContentsMargins(24, 20, 24, 20)
         column.setSpacing(12)
         for widget in (self._title, self._text, self._add, self._sums, self._names):
             column.addWidget(widget, 0, Qt.AlignmentFlag.AlignLeft if widget is self._add else Qt.AlignmentFlag(0))
         column.addStretch(1)
+        scroll_inside(self, inside)
 
     def show_nothing(self) -> None:
         """Nothing is selected: say what to do."""

@@ -6,13 +6,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt, QTimer, Slot
-from PySide6.QtWidgets import QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from vmconsole.inventory.facts import HostState
 from vmconsole.ui import columns, words
 from vmconsole.ui.columns import CPU, DISK, MEMORY, NETWORK
 from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.formats import UNKNOWN
+from vmconsole.ui.scrolling import scroll_inside
 from vmconsole.ui.theme import fade
 
 if TYPE_CHECKING:
@@ -32,7 +42,7 @@ WIDEST = 720
 LABEL_LETTERS = 26
 
 
-class HostPage(QWidget):
+class HostPage(QScrollArea):
     """``show_host`` once per selection, ``refresh`` when something of it changed."""
 
     def __init__(
@@ -88,14 +98,16 @@ class HostPage(QWidget):
         column.addWidget(self._group(self.tr("Guests"), self._sums()))
         column.addWidget(self._group(self.tr("Host"), self._facts()))
         column.addStretch(1)
-        sides = QHBoxLayout(self)
-        sides.setContentsMargins(16, 12, 16, 12)
-        inner = QWidget(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        inner = QWidget()
         inner.setLayout(column)
         inner.setMaximumWidth(WIDEST)
-        column.setContentsMargins(0, 0, 0, 0)
+        around = QWidget()
+        sides = QHBoxLayout(around)
+        sides.setContentsMargins(16, 12, 16, 12)
         sides.addWidget(inner, 1)
         sides.addStretch(0)
+        scroll_inside(self, around)
 
     def _sums(self) -> Sequence[tuple[str, str]]:
         return (
