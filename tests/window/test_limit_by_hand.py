@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CPU limit set in the real window on a real screen, by mouse and by an assistive program, and found on the host."""
+"""The CPU limit set in the real window on a real screen, by mouse and by an assistive program, seen on the host."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def test_dragged_by_mouse_and_undone_by_keyboard(display: Display, free: tuple[L
         assert 0 < cores < 1
         box = console.until("value", role="spin button", name="CPU limit in cores")
         assert box == pytest.approx(cores, abs=0.011), "the window shows what the host has"
+        console.until("find", role="push button", name="Undo")  # the toast: the host has confirmed it
         display.run("xdotool", "key", "ctrl+z")
         wait_for(lambda: quota_us(host, guest) == NO_QUOTA, deadline_s=SEEN_S, what="undo took it back on the host")
 
