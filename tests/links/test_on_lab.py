@@ -291,11 +291,12 @@ def test_no_libvirtd_says_what_to_type_and_comes_back_by_itself(host: LabHost, c
 def test_a_libvirtd_that_hangs_from_the_start(host: LabHost, connect: Connect) -> None:
     host.freeze()
     began = time.monotonic()
-    _, posted = connect(host.uri)
+    link, posted = connect(host.uri)
     what, _, retry_at = failure(posted)
     assert 9 < time.monotonic() - began < 14
     assert what == "libvirtd does not answer; SSH does."
     assert retry_at is not None
+    wait_until(lambda: link._observe.abandoned == 0, within_s=3, what="the stuck call was freed")
     host.thaw()
     posted.host(HostState.CONNECTED)
 
