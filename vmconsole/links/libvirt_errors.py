@@ -10,11 +10,11 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from vmconsole.inventory import errors
 from vmconsole.inventory.errors import ConsoleError
+from vmconsole.inventory.resources import resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Row:
 @cache
 def rows() -> tuple[Row, ...]:
     """The table, in order of precedence. Read once; a broken table is a programming error (KeyError, re.error)."""
-    text = (resources.files("vmconsole") / "resources" / "libvirt_errors.toml").read_text(encoding="utf-8")
+    text = resource("libvirt_errors.toml").read_text(encoding="utf-8")
     return tuple(_row(raw) for raw in tomllib.loads(text)["row"])
 
 
