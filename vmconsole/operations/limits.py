@@ -123,11 +123,11 @@ class SetGuestCap:
     def _note(self, now: Guest) -> str:
         """What the host answers now, and a word where that is not what was asked for."""
         parts = []
-        for asked, limits, when in ((self.live, now.live, "now"), (self.stored, now.stored, "at the next boot")):
+        for asked, limits, form in ((self.live, now.live, "now {}"), (self.stored, now.stored, "{} at the next boot")):
             if asked is not None and limits is not None:
                 found = limits.guest_cap
                 differs = "" if same_limit(asked, found) else f", though {words(asked)} was asked for"
-                parts.append(f"{when} {words(found)}{differs}")
+                parts.append(form.format(words(found)) + differs)
         return f"cap is {'; '.join(parts)}" if parts else "the guest ended meanwhile"
 
 

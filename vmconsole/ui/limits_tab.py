@@ -77,6 +77,7 @@ class LimitsTab(QWidget):
         table.setAlternatingRowColors(True)
         table.setWordWrap(True)
         table.setShowGrid(False)
+        table.setStyleSheet("QTableView::item { padding: 4px; }")
         table.verticalHeader().hide()
         header = table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)

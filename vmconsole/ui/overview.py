@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
 
-TWO_COLUMNS_PX = 720
+TWO_COLUMNS_PX = 540
+NARROW_CARD_PX = 460
 TICK_MS = 1000
 
 
@@ -250,7 +251,10 @@ class OverviewTab(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._arrange(columns=2 if self.width() >= TWO_COLUMNS_PX else 1)
+        columns = 2 if self.width() >= TWO_COLUMNS_PX else 1
+        self._arrange(columns=columns)
+        for card in self.cards[1:]:
+            card.set_narrow(narrow=self.width() < NARROW_CARD_PX * columns)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.formats import Formats
 
 WIDEST = {"cores": "8.88", "bytes": "8.88 GiB", "bytes/s": "8.88 MiB/s", "operations/s": "8.88 k/s"}
-LEAST_PLOT_HEIGHT = 84
+LEAST_PLOT_HEIGHT = 68
 STALE_ALPHA = 0.4
 
 
@@ -38,6 +38,7 @@ class ChartCard(QFrame):
         self._look, self._formats = look, formats
         self._top = 0.0
         self._is_stale = False
+        self._is_narrow = False
         self._moment: float | None = None
         self.plot = TimePlot(spec.unit, look)
         self._legend = Legend()
@@ -66,16 +67,18 @@ class ChartCard(QFrame):
         head.addWidget(self._value, 1)
         head.addWidget(self._devices)
         head.addWidget(self._legend)
+        self._head = head
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 6, 8, 4)
         column.setSpacing(2)
         column.addLayout(head)
         column.addWidget(self.plot, 1)
+        self._column = column
 
     def _add_curves(self) -> None:
         for curve in self.spec.curves:
             label = QCoreApplication.translate("charts", curve.label)
-            self._legend.add(curve.key, label, widest=WIDEST[self.spec.unit.value])
+            self._legend.add(curve.key, label, widest=WIDEST[self.spec.unit.value], is_main=curve.is_main)
         self._legend.toggled.connect(lambda key, on: self.plot.show_curve(key, visible=on))
 
     def add_below(self, widget: QWidget) -> None:
@@ -103,6 +106,18 @@ class ChartCard(QFrame):
             self._is_stale = stale
             self._value.setEnabled(not stale)
             self._colour_curves()
+
+    def set_narrow(self, *, narrow: bool) -> None:
+        """Little room: the legend stands below the title, and the lesser curves show no values."""
+        if narrow == self._is_narrow:
+            return
+        self._is_narrow = narrow
+        self._legend.set_compact(compact=narrow)
+        (self._head if narrow else self._column).removeWidget(self._legend)
+        if narrow:
+            self._column.insertWidget(1, self._legend, 0, Qt.AlignmentFlag.AlignLeft)
+        else:
+            self._head.addWidget(self._legend)
 
     # -- data --------------------------------------------------------------------------------------------------
 

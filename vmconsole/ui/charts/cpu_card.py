@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.charts.look import Look
     from vmconsole.ui.formats import Formats
 
-LEAST_HEIGHT = 140
+LEAST_HEIGHT = 110
 HELD_BACK_FROM = 0.01
 """A smaller share of throttled periods is no news."""
 

@@ -19,12 +19,18 @@ class Legend(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._buttons: dict[str, tuple[QToolButton, str]] = {}
+        self._widths: dict[str, int] = {}
+        self._lesser: set[str] = set()
+        self._is_compact = False
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(2)
 
-    def add(self, key: str, label: str, *, widest: str) -> None:
-        """``widest`` is the longest value text: the button keeps that width, so that nothing jumps."""
+    def add(self, key: str, label: str, *, widest: str, is_main: bool) -> None:
+        """``widest`` is the longest value text: the button keeps that width, so that nothing jumps.
+
+        A curve that is not ``is_main`` loses its value where there is little room.
+        """
         button = QToolButton(self)
         button.setCheckable(True)
         button.setChecked(True)
@@ -33,7 +39,10 @@ class Legend(QWidget):
         button.setIconSize(QSize(14, 14))
         button.setAccessibleName(self.tr("Show {curve}").format(curve=label))
         button.setToolTip(self.tr("Show or hide «{curve}»").format(curve=label))
-        button.setMinimumWidth(button.fontMetrics().horizontalAdvance(f"{label} {widest}") + 26)
+        self._widths[key] = button.fontMetrics().horizontalAdvance(f"{label} {widest}") + 26
+        if not is_main:
+            self._lesser.add(key)
+        button.setMinimumWidth(self._widths[key])
         button.setStyleSheet(FLAT)
         button.toggled.connect(lambda on: self.toggled.emit(key, on))
         self._buttons[key] = (button, label)
@@ -44,10 +53,13 @@ class Legend(QWidget):
 
     def set_value(self, key: str, text: str) -> None:
         button, label = self._buttons[key]
-        button.setText(f"{label} {text}".rstrip())
+        button.setText(label if self._is_compact and key in self._lesser else f"{label} {text}".rstrip())
 
-    def set_present(self, key: str, *, present: bool) -> None:
-        self._buttons[key][0].setVisible(present)
+    def set_compact(self, *, compact: bool) -> None:
+        """Little room: the lesser curves show no values."""
+        self._is_compact = compact
+        for key in self._lesser:
+            self._buttons[key][0].setMinimumWidth(0 if compact else self._widths[key])
 
     def is_on(self, key: str) -> bool:
         return self._buttons[key][0].isChecked()

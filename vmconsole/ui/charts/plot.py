@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
     from vmconsole.ui.charts.look import Look
 
-AXIS_WIDTH_EMS = 4.3
-MARK_EVERY_PX = 90
+AXIS_WIDTH_EMS = 4.7
+MARK_EVERY_PX = 66
 MARK_EVERY_PX_Y = 26
+MOST_MARKS_Y = 6
 AXIS_GAP_PX = 6
+FINE_PIXELS = 1.5
 ZOOM_PER_NOTCH = 1.25
 
 
@@ -137,7 +139,9 @@ class TimePlot(pg.PlotWidget):
             curve.setZValue(10 if is_main else 5)
             self._curves[key] = curve
             box.addItem(curve, ignoreBounds=True)
-        curve.pen = QPen(colour, 1)
+        # A pen of one device pixel is by far the fastest; where pixels are tiny the main curves need more to be seen.
+        ratio = self.devicePixelRatioF()
+        curve.pen = QPen(colour, ratio if is_main and ratio >= FINE_PIXELS else 1)
         curve.pen.setCosmetic(True)
         curve.update()
 
@@ -225,7 +229,7 @@ class TimePlot(pg.PlotWidget):
         self._paint_times(painter, area)
 
     def _paint_values(self, painter: QPainter, area: QRectF) -> None:
-        step = nice_step(self._unit, self._top, marks=max(2, int(area.height() // MARK_EVERY_PX_Y)))
+        step = nice_step(self._unit, self._top, marks=min(MOST_MARKS_Y, max(2, int(area.height() // MARK_EVERY_PX_Y))))
         half = self.fontMetrics().height() / 2
         for i in range(int(self._top / step + 1e-6) + 1):
             y = round(self.y_of(i * step))
