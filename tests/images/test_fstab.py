@@ -89,11 +89,15 @@ class Appliance:
 
     def __init__(self, lsblk: str, thorough: dict[str, str] | None = None) -> None:
         self.lsblk, self.thorough, self.asked_thoroughly = lsblk, thorough or {}, False
+        self.lsblk_later = ""
 
     def debug(self, subcommand: str, arguments: list[str]) -> str:
         if not self.lsblk:
             raise RuntimeError("lsblk: command not found")
         return self.lsblk
+
+    def blockdev_rereadpt(self, device: str) -> None:
+        self.lsblk = self.lsblk_later or self.lsblk
 
     def list_filesystems(self) -> dict[str, str]:
         self.asked_thoroughly = True
@@ -135,6 +139,13 @@ def test_where_nothing_is_seen_quickly_libguestfs_is_asked() -> None:
     appliance = Appliance(lsblk(node("/dev/sda1", None)), {"/dev/sda1": "ext4"})
     _, volumes = find_volumes(appliance)  # type: ignore[arg-type]  # as above
     assert [(v.device, v.type, v.size_bytes) for v in volumes] == [("/dev/sda1", "ext4", 10)]
+
+
+def test_partitions_that_come_late_are_waited_for() -> None:
+    appliance = Appliance(lsblk())
+    appliance.lsblk_later = lsblk(node("/dev/sda1", "ext4"))
+    _, volumes = find_volumes(appliance)  # type: ignore[arg-type]  # as above
+    assert [(v.device, v.type) for v in volumes] == [("/dev/sda1", "ext4")]
 
 
 def test_btrfs_is_asked_for_thoroughly_and_keeps_its_labels() -> None:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 DISK = "/dev/sda"
 """The one disk that is added; the appliance's own root comes after it."""
 # lsblk asks udev for the types, so udev must be done: right after the start, on a slow machine, it is not.
-_LSBLK = f"udevadm settle; lsblk -b -J -o PATH,SIZE,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,PARTUUID {DISK}"
+# NAME is asked for because only with it lsblk shows what is inside what.
+_LSBLK = f"udevadm settle; lsblk -b -J -o NAME,PATH,SIZE,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,PARTUUID {DISK}"
+_BLANK_TRIES = 2
 _NEEDS_THOROUGH = {"btrfs", "linux_raid_member", "zfs_member", "ldm_member"}
 NOT_MOUNTABLE = {"", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member"}
 ENCRYPTED = {"crypto_LUKS", "BitLocker"}
@@ -47,15 +49,25 @@ class Volume:
 def find_volumes(handle: Handle) -> tuple[tuple[Device, ...], tuple[Volume, ...]]:
     """The disk, and what is on it. RuntimeError if the appliance cannot tell."""
     try:
-        disks = json.loads(handle.debug("sh", [_LSBLK]))["blockdevices"]
+        devices, quick = _quick(handle)
+        for _ in range(_BLANK_TRIES):
+            if any(v.device != DISK or v.type != "unknown" for v in quick):
+                break
+            # A blank disk, or one whose partitions the appliance's kernel has not read yet.
+            handle.blockdev_rereadpt(DISK)
+            devices, quick = _quick(handle)
     except (RuntimeError, ValueError, KeyError):
         # lsblk may be missing from the appliance, or too old for JSON: then only the thorough way is left.
         return (), _thorough(handle, {})
-    devices = tuple(Device(d["path"], int(d["size"] or 0)) for d in disks)
-    quick = [v for disk in disks for v in _volumes_below(disk)]
     if any(v.type in _NEEDS_THOROUGH for v in quick) or all(v.type == "unknown" for v in quick):
         return devices, _thorough(handle, {v.device: v for v in quick})
     return devices, tuple(v for v in quick if v.type != "LVM2_member")
+
+
+def _quick(handle: Handle) -> tuple[tuple[Device, ...], list[Volume]]:
+    disks = json.loads(handle.debug("sh", [_LSBLK]))["blockdevices"]
+    devices = tuple(Device(d["path"], int(d["size"] or 0)) for d in disks)
+    return devices, [v for disk in disks for v in _volumes_below(disk)]
 
 
 def _volumes_below(node: dict[str, Any]) -> list[Volume]:
