@@ -34,7 +34,8 @@ class EditorProcess:
             argv, env=display.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
         self._answers: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def ask(self, name: str, *words: str) -> Any:
         assert self._process.stdin is not None
@@ -66,6 +67,9 @@ class EditorProcess:
             self._process.kill()
             return self._process.wait(timeout=10)
         finally:
+            self._reader.join(timeout=10)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
             self._log.close()
 
     def _read(self) -> None:
@@ -91,13 +95,20 @@ class FileManager:
         display.run("xdotool", "windowsize", self._window, str(width), str(height))
         display.run("xdotool", "windowactivate", "--sync", self._window)
 
+    def _windows(self) -> list[str]:
+        argv = ["xdotool", "search", "--onlyvisible", "--class", "pcmanfm-qt"]
+        done = subprocess.run(argv, env=self._display.env, capture_output=True, text=True, check=False, timeout=20)
+        return done.stdout.split()
+
     def _find(self) -> bool:
-        done = subprocess.run(
-            ["xdotool", "search", "--onlyvisible", "--class", "pcmanfm-qt"],
-            env=self._display.env, capture_output=True, text=True, check=False, timeout=20,
-        )  # fmt: skip
-        self._window = done.stdout.split()[-1] if done.stdout.split() else ""
+        self._window = next(iter(self._windows()), "")
         return bool(self._window)
+
+    def copy_here(self) -> None:
+        """Answer «Copy here» in the menu that it opens after a drop."""
+        wait_for(lambda: len(self._windows()) > 1, deadline_s=20, what="the file manager asks what to do")
+        self._display.run("xdotool", "key", "Down")
+        self._display.run("xdotool", "key", "Return")
 
     def close(self) -> None:
         self._process.terminate()

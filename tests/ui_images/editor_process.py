@@ -40,6 +40,7 @@ class Answers:
 
     def state(self) -> dict[str, Any]:
         window = self._window
+        problem = window.opening.error.explanation if window.opening.isVisible() else window.problem.explanation
         return {
             "session": window.desk.session.state.value,
             "idle": window.desk.is_idle,
@@ -48,7 +49,7 @@ class Answers:
             "changes": [change.words for change in window.desk.session.changes()],
             "shows_files": window.browser.isVisible(),
             "headline": window.opening.headline.text() if window.opening.isVisible() else window.banner.headline.text(),
-            "problem": window.problem.headline.text() if window.problem.isVisible() else "",
+            "problem": problem.text() if problem is not None else "",
             "note": window.note.headline.text() if window.note.isVisible() else "",
             "question": next((box.text() for box in window.findChildren(QMessageBox) if box.isVisible()), ""),
             "steps": window.opening.steps.text(),

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A guest's disks: what is shown, what can be opened, and why the rest cannot."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PySide6.QtCore import Qt
+
+from tests.ui_images.editor_fakes import FakeSession
+from vmconsole.images.messages import ImageSource
+from vmconsole.inventory.deltas import GuestGone, GuestSeen, HostSeen
+from vmconsole.inventory.errors import HostNotAnswering, LinkLost
+from vmconsole.inventory.facts import Disk, Guest, GuestState, Host, HostState
+from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.ui.disks_tab import DisksTab
+from vmconsole.ui.image_editor.editors import ImageEditors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytestqt.qtbot import QtBot
+
+HOST = HostId("qemu+ssh://root@kvm3/system")
+DISKS = (
+    Disk("vda", "/srv/images/web1.qcow2", "qcow2", bus="virtio"),
+    Disk("vdb", "/dev/vg/data", "raw", bus="virtio", kind="block"),
+    Disk("sda", "", "raw", device="cdrom", bus="sata", read_only=True),
+    Disk("vdc", "rbd/pool", "raw", kind="network"),
+    Disk("vdd", "pool/volume", "qcow2", kind="volume"),
+)
+GUEST = Guest(GuestId(HOST, "u1"), "web1", GuestState.SHUT_OFF, described=True, disks=DISKS)
+
+
+class FakeLink:
+    """Answers ``describe_guest`` and ``image_users``; ``problem`` is raised instead."""
+
+    host_id = HOST
+
+    def __init__(self) -> None:
+        self.has_shell = True
+        self.problem: Exception | None = None
+        self.asked = 0
+
+    def submit(self, job: Callable[[Any], Any], *, deadline_s: float) -> Future[Any]:
+        self.asked += 1
+        future: Future[Any] = Future()
+        if self.problem is not None:
+            future.set_exception(self.problem)
+        else:
+            future.set_result(job(self))
+        return future
+
+    def describe_guest(self, uuid: str) -> Guest:
+        assert uuid == "u1"
+        return GUEST
+
+    def image_users(self, path: str) -> tuple[str, ...]:
+        return ("db1",) if path == DISKS[0].source else ()
+
+    def shell(self) -> Any:
+        return object() if self.has_shell else None
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Recorder:
+    """Makes scripted sessions and keeps what the editor was given."""
+
+    def __init__(self) -> None:
+        self.sources: list[ImageSource] = []
+        self.users: list[tuple[str, ...]] = []
+
+    def __call__(self, source: ImageSource, shell: Any, *, image_users: Any, on_event: Any, **_: Any) -> Any:
+        self.sources.append(source)
+        self.users.append(image_users())
+        return FakeSession(on_event, source=source)
+
+
+@pytest.fixture
+def link(context: Any) -> FakeLink:
+    found = FakeLink()
+    context.fleet.adopt(found)
+    return found
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def tab(context: Any, qtbot: QtBot, link: FakeLink, recorder: Recorder) -> Iterator[DisksTab]:
+    see(context, qtbot, GUEST)
+    editors = ImageEditors(context, session_maker=recorder)
+    widget = DisksTab(context, editors=editors)
+    qtbot.addWidget(widget)
+    widget.show()
+    yield widget
+    editors.close_all()
+
+
+def see(context: Any, qtbot: QtBot, guest: Guest, **host: Any) -> None:
+    context.bridge.post(HostSeen(Host(HOST, "kvm3", **{"state": HostState.CONNECTED, "has_shell": True, **host})))
+    context.bridge.post(GuestSeen(guest))
+    qtbot.waitUntil(lambda: context.store.guest(guest.id) == guest)
+
+
+def choose(tab: DisksTab, row: int) -> None:
+    tab.tree.setCurrentItem(tab.tree.topLevelItem(row))
+
+
+def test_it_shows_the_disks(tab: DisksTab) -> None:
+    tab.show_guest(GUEST.id)
+    rows = [[tab.tree.topLevelItem(r).text(c) for c in range(4)] for r in range(tab.tree.topLevelItemCount())]
+    assert rows[0] == ["vda", "/srv/images/web1.qcow2", "qcow2", "virtio"]
+    assert len(rows) == 5
+    assert tab.open_button.isEnabled()
+    tab.show_guest(None)
+    assert tab.tree.topLevelItemCount() == 0
+    assert not tab.open_button.isEnabled()
+
+
+@pytest.mark.parametrize(("row", "word"), [(2, "empty"), (3, "network"), (4, "pool/volume")])
+def test_what_cannot_be_opened_says_why(tab: DisksTab, row: int, word: str) -> None:
+    tab.show_guest(GUEST.id)
+    choose(tab, row)
+    assert not tab.open_button.isEnabled()
+    assert word in tab.open_button.toolTip()
+    assert tab.message.text() == tab.open_button.toolTip()
+    tab.open_current()
+    assert tab.editors.windows == ()
+
+
+def test_a_host_that_is_away_or_a_demo_or_without_shell(
+    tab: DisksTab, context: Any, qtbot: QtBot, link: FakeLink
+) -> None:
+    tab.show_guest(GUEST.id)
+    for how, word in (({"state": HostState.NOT_ANSWERING}, "not connected"), ({"is_demo": True}, "demo")):
+        see(context, qtbot, GUEST, **how)
+        qtbot.waitUntil(lambda word=word: word in tab.open_button.toolTip())
+        assert not tab.open_button.isEnabled()
+    link.has_shell = False
+    see(context, qtbot, GUEST)
+    qtbot.waitUntil(lambda: "SSH" in tab.open_button.toolTip())
+    with pytest.raises(HostNotAnswering):
+        tab.editors.open_on_host(HOST, a_source())
+
+
+def a_source() -> ImageSource:
+    return ImageSource("/srv/images/web1.qcow2", where="kvm3")
+
+
+@pytest.mark.parametrize("how", ["button", "enter", "double click"])
+def test_it_opens_one_editor_for_one_image(tab: DisksTab, qtbot: QtBot, recorder: Recorder, how: str) -> None:
+    tab.show_guest(GUEST.id)
+    for _ in range(2):
+        if how == "button":
+            tab.open_button.click()
+        elif how == "enter":
+            qtbot.keyClick(tab.tree, Qt.Key.Key_Return)
+        else:
+            place = tab.tree.visualItemRect(tab.tree.topLevelItem(0)).center()
+            qtbot.mouseClick(tab.tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
+            qtbot.mouseDClick(tab.tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert len(tab.editors.windows) == 1
+    (source,) = recorder.sources
+    assert (source.path, source.format_hint, source.where) == ("/srv/images/web1.qcow2", "qcow2", "kvm3")
+    assert source.guest_name == "web1"
+    assert not source.guest_is_running
+    assert recorder.users == [("db1",)]
+    qtbot.waitUntil(lambda: tab.editors.windows[0].browser.model.total > 0)
+    tab.editors.windows[0].close()
+    assert tab.editors.windows == ()
+
+
+def test_a_running_guest_opens_to_look_only(tab: DisksTab, context: Any, qtbot: QtBot, recorder: Recorder) -> None:
+    see(context, qtbot, dataclasses.replace(GUEST, state=GuestState.RUNNING))
+    tab.show_guest(GUEST.id)
+    assert "look only" in tab.message.text()
+    tab.open_current()
+    assert recorder.sources[0].guest_is_running
+
+
+def test_disks_that_are_not_known_yet_are_asked_for_once(
+    tab: DisksTab, context: Any, qtbot: QtBot, link: FakeLink
+) -> None:
+    context.bridge.post(GuestGone(GUEST.id))
+    context.bridge.post(GuestSeen(dataclasses.replace(GUEST, described=False, disks=())))
+    qtbot.waitUntil(lambda: not context.store.guest(GUEST.id).described)
+    tab.show_guest(GUEST.id)
+    qtbot.waitUntil(lambda: tab.tree.topLevelItemCount() == 5)
+    tab.show_guest(GUEST.id)
+    assert link.asked == 1
+
+
+def test_a_description_that_fails_is_explained(tab: DisksTab, context: Any, qtbot: QtBot, link: FakeLink) -> None:
+    link.problem = LinkLost("The link to kvm3 broke.", advice="Connect again.")
+    context.bridge.post(GuestGone(GUEST.id))
+    context.bridge.post(GuestSeen(dataclasses.replace(GUEST, described=False, disks=())))
+    qtbot.waitUntil(lambda: not context.store.guest(GUEST.id).described)
+    tab.show_guest(GUEST.id)
+    qtbot.waitUntil(tab.problem.isVisible)
+    assert tab.problem.explanation.what == "The link to kvm3 broke."
+
+
+def test_hostile_paths_are_shown_as_text(tab: DisksTab, context: Any, qtbot: QtBot) -> None:
+    hostile = dataclasses.replace(GUEST, disks=(Disk("vda", "/srv/<img src=x>\nq.qcow2", "qcow2"),))
+    see(context, qtbot, hostile)
+    tab.show_guest(GUEST.id)
+    assert tab.tree.topLevelItem(0).text(1) == "/srv/<img src=x>\\x0aq.qcow2"
+    assert "&lt;img" in tab.tree.topLevelItem(0).toolTip(1)
+
+
+def test_all_editors_close_without_a_question_and_keep_their_drafts(
+    tab: DisksTab, qtbot: QtBot, recorder: Recorder
+) -> None:
+    tab.show_guest(GUEST.id)
+    tab.open_current()
+    (window,) = tab.editors.windows
+    qtbot.waitUntil(lambda: window.browser.model.total > 0 and window.desk.is_idle)
+    session = window.desk.session
+    window.desk.ask(session.write_file("/new", b"x"))
+    qtbot.waitUntil(lambda: len(session.changes()) == 1)
+    tab.editors.close_all()
+    assert tab.editors.windows == ()
+    assert session.closed_with is True  # type: ignore[attr-defined] # the scripted session remembers
