@@ -9,8 +9,8 @@ The mouse is handled here as well: panning and zooming are wishes that the owner
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,6 +100,7 @@ class TimePlot(pg.PlotWidget):
         self._levels: dict[str, Level] = {}
         self._start, self._end = 0.0, 1.0
         self._cursor: float | None = None
+        self._area: QRectF | None = None
         super().__init__(parent=parent, enableMenu=False)
         self._set_up()
         self.set_look(look)
@@ -122,7 +123,7 @@ class TimePlot(pg.PlotWidget):
         box.setMouseEnabled(x=False, y=False)
         box.disableAutoRange()
         box.setDefaultPadding(0)
-        box.sigResized.connect(self._on_resized)
+        box.geometryChanged.connect(self._on_moved)
 
     # -- what is shown -----------------------------------------------------------------------------------------
 
@@ -193,8 +194,10 @@ class TimePlot(pg.PlotWidget):
         return (self._end - self._start) / max(1.0, self.area().width())
 
     def area(self) -> QRectF:
-        """Where the curves are, in pixels of the viewport."""
-        return self.getPlotItem().getViewBox().sceneBoundingRect()
+        """Where the curves are, in pixels of the viewport. Kept until the layout moves it: it is asked for often."""
+        if self._area is None:
+            self._area = self.getPlotItem().getViewBox().sceneBoundingRect()
+        return self._area
 
     def y_of(self, value: float) -> float:
         """Pixel row of a value in the viewport; values out of the range lie outside ``area()``."""
@@ -248,7 +251,7 @@ class TimePlot(pg.PlotWidget):
             painter.fillRect(x, round(area.top()), 1, round(area.height()), self._look.grid)
             left = max(area.left() - width / 4, min(x - width / 2, self.viewport().width() - width * 0.75))
             painter.setPen(self._look.quiet)
-            text = datetime.fromtimestamp(at).astimezone().strftime(form)
+            text = time.strftime(form, time.localtime(at))
             painter.drawText(QRectF(left, area.bottom() + 2, width, 40), Qt.AlignmentFlag.AlignHCenter, text)
 
     def drawForeground(self, painter: QPainter, rect: QRectF) -> None:
@@ -265,7 +268,8 @@ class TimePlot(pg.PlotWidget):
             painter.setPen(QPen(self._look.quiet, 1, Qt.PenStyle.DashLine))
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
 
-    def _on_resized(self) -> None:
+    def _on_moved(self) -> None:
+        self._area = None
         self.laid_out.emit()
 
     # -- the mouse ---------------------------------------------------------------------------------------------
@@ -312,7 +316,6 @@ class TimePlot(pg.PlotWidget):
 
 def _time_marks(start: float, end: float, step: float) -> list[float]:
     """Moments at whole local minutes and hours, which are no multiples in UTC where a zone has half hours."""
-    offset = datetime.fromtimestamp(start).astimezone().utcoffset()
-    shift = offset.total_seconds() if offset is not None else 0.0
+    shift = time.localtime(start).tm_gmtoff
     first = np.ceil((start + shift) / step) * step - shift
     return [float(at) for at in np.arange(first, end, step)]
