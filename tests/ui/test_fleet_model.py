@@ -126,7 +126,7 @@ def test_a_lost_host_keeps_last_values_with_their_age(rig: Rig, model: FleetMode
     assert text(model, web1, 1) == "1.50"
     model._formats.now = lambda: NOW + 40
     assert model.cells.remark(web1) == "40 s ago"
-    assert model.is_faded(model.index_of(web1))
+    assert model.cells.is_faded(web1)
     remark = model.cells.remark(host_id("kvm1"))
     assert remark.startswith("not answering since ")
     assert remark.endswith(", trying again now")

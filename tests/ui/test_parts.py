@@ -16,9 +16,9 @@ from PySide6.QtGui import QColor, QIcon
 from PySide6.QtTest import QTest
 
 from vmconsole.inventory.resources import resource
+from vmconsole.ui.curves import POINTS, curves_of
 from vmconsole.ui.error_view import with_commands
 from vmconsole.ui.formats import Formats
-from vmconsole.ui.sparkline import POINTS, curves_of
 from vmconsole.ui.theme import DARK, GUEST_ICONS, HOST_ICONS, LIGHT, Colours, Theme
 from vmconsole.ui.watchdog import Watchdog
 

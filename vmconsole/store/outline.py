@@ -64,7 +64,7 @@ class Outline:
         self._guests: dict[HostId, list[GuestId]] = {}
         self._guest_row: dict[HostId, dict[GuestId, int]] = {}
         self._sorted: dict[HostId, list[GuestId]] = {}
-        self._words: dict[HostId, dict[GuestId, Searchable]] = {}
+        self._words: dict[HostId, list[Searchable]] = {}
 
     # -- the rows ----------------------------------------------------------------------------------------------
 
@@ -99,10 +99,6 @@ class Outline:
         """The rows after ``changes``, of which the Store knows already."""
         touched = {guest.host for guest in changes.guests_added | changes.guests_removed | changes.guests_changed}
         touched |= changes.hosts_changed | changes.hosts_added
-        for guest in changes.guests_changed | changes.guests_removed:
-            self._words.get(guest.host, {}).pop(guest, None)
-        for host in changes.hosts_changed | changes.hosts_removed:
-            self._words.pop(host, None)
         if not touched and not changes.hosts_removed:
             return Plan()
         return self._plan(touched | changes.hosts_removed, order_again=True)
@@ -156,16 +152,18 @@ class Outline:
         guests = self._sorted.get(host, [])
         if not self._filter or not guests:
             return guests
-        facts = self._store.hosts[host]
-        words = self._words.setdefault(host, {})
-        of_host = self._store.guests_of(host)
-        for guest in guests:
-            if guest not in words:
-                words[guest] = searchable(of_host[guest.uuid], facts)
-        matches = self._filter.matches
-        return [guest for guest in guests if matches(words[guest])]
+        return [guests[place] for place in self._filter.matching(self._words_of(host, guests))]
+
+    def _words_of(self, host: HostId, guests: Sequence[GuestId]) -> Sequence[Searchable]:
+        """The guests' words in their order; kept until order, guests or host change."""
+        words = self._words.get(host)
+        if words is None:
+            facts, of_host = self._store.hosts[host], self._store.guests_of(host)
+            words = self._words[host] = [searchable(of_host[guest.uuid], facts) for guest in guests]
+        return words
 
     def _sort_guests(self, host: HostId) -> None:
+        self._words.pop(host, None)
         if host not in self._store.hosts:
             self._sorted.pop(host, None)
             return

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 
 translate = QCoreApplication.translate
 Texts = tuple[str, ...]
+SUMMED = tuple(figure for column in COLUMNS for figure in column.figures)
+
+
+@dataclass(frozen=True, slots=True)
+class RowTexts:
+    texts: Texts
+    """One per column."""
+    is_faded: bool
+    """The row is greyed: its host is not there, or the guest is off."""
 
 
 class FleetCells:
@@ -31,7 +41,8 @@ class FleetCells:
     def __init__(self, store: Store, formats: Formats) -> None:
         self._store = store
         self._formats = formats
-        self._kept: dict[HostId, dict[HostId | GuestId, Texts]] = {}
+        self._kept: dict[HostId, dict[str, RowTexts]] = {}
+        """Host → uuid, or empty for the host's own row."""
 
     def forget(self, changes: ChangeSet) -> None:
         """Drop what is no longer right."""
@@ -40,18 +51,33 @@ class FleetCells:
         for guest in changes.guests_changed | changes.guests_removed | changes.guests_added:
             of_host = self._kept.get(guest.host)
             if of_host is not None:
-                of_host.pop(guest, None)
-                of_host.pop(guest.host, None)
+                of_host.pop(guest.uuid, None)
+                of_host.pop("", None)
 
     def of(self, wanted: HostId | GuestId) -> Texts:
         """One text per column."""
-        host = wanted.host if isinstance(wanted, GuestId) else wanted
-        kept = self._kept.setdefault(host, {})
-        texts = kept.get(wanted)
-        if texts is None:
+        return self._of(wanted).texts
+
+    def is_faded(self, wanted: HostId | GuestId) -> bool:
+        return self._of(wanted).is_faded
+
+    def _of(self, wanted: HostId | GuestId) -> RowTexts:
+        host, uuid = (wanted.host, wanted.uuid) if isinstance(wanted, GuestId) else (wanted, "")
+        kept = self._kept.get(host)
+        if kept is None:
+            kept = self._kept[host] = {}
+        found = kept.get(uuid)
+        if found is None:
             texts = self._guest(wanted) if isinstance(wanted, GuestId) else self._host(wanted)
-            kept[wanted] = texts
-        return texts
+            found = kept[uuid] = RowTexts(texts, self._is_faded(host, wanted))
+        return found
+
+    def _is_faded(self, host: HostId, wanted: HostId | GuestId) -> bool:
+        facts = self._store.hosts.get(host)
+        if facts is None or facts.state is not HostState.CONNECTED:
+            return True
+        guest = self._store.guest(wanted) if isinstance(wanted, GuestId) else None
+        return guest is not None and not guest.state.has_process
 
     def spoken(self, wanted: HostId | GuestId, column: int) -> str:
         """A figure for a screen reader, with its unit."""
@@ -130,11 +156,12 @@ class FleetCells:
         import numpy as np  # late: the first window is painted before numpy is needed
 
         figures = self._store.figures(wanted)
-        rows = [row for row in map(figures.row, self._store.guests_of(wanted)) if row is not None]
-        if not rows:
-            return [math.nan] * FIGURE_COUNT
-        table = np.stack(rows)
-        total: Sequence[float] = np.where(np.isnan(table).all(axis=0), np.nan, np.nansum(table, axis=0)).tolist()
+        uuids = [uuid for uuid in self._store.guests_of(wanted) if figures.has(uuid)]
+        total = [math.nan] * FIGURE_COUNT
+        for figure in SUMMED if uuids else ():
+            values = figures.tails(uuids, figure, 1)
+            if not np.isnan(values).all():
+                total[figure] = float(np.nansum(values))
         return total
 
     def _counts(self, wanted: HostId) -> tuple[int, int]:

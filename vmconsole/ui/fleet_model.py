@@ -258,16 +258,6 @@ class FleetModel(QAbstractItemModel):
     def listed_guests(self, ids: Iterable[GuestId]) -> Sequence[GuestId]:
         return [guest for guest in ids if self.outline.guest_row(guest) is not None]
 
-    def is_faded(self, index: Index) -> bool:
-        """Whether the row is greyed: its host is not there, or the guest is off."""
-        wanted = self.id_of(index)
-        if wanted is None:
-            return False
-        if self.is_away(wanted.host if isinstance(wanted, GuestId) else wanted):
-            return True
-        guest = self._store.guest(wanted) if isinstance(wanted, GuestId) else None
-        return guest is not None and not guest.state.has_process
-
     def is_away(self, wanted: HostId) -> bool:
         """Whether the host is not connected, so that what is shown of it is not of now."""
         host = self._store.hosts.get(wanted)

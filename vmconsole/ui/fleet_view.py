@@ -111,7 +111,7 @@ class FleetView(QTreeView):
         self._fleet.layoutAboutToBeChanged.connect(self._on_rows_will_change)
         self._fleet.layoutChanged.connect(self._on_rows_changed)
         self.verticalScrollBar().valueChanged.connect(self._forget_visible)
-        theme.changed.connect(self._figure_cell.forget_looks)
+        theme.changed.connect(self._forget_looks)
         self._ordering = QTimer(self)
         self._ordering.setInterval(ORDER_AGAIN_MS)
         self._ordering.timeout.connect(self._on_order_again)
@@ -360,7 +360,12 @@ class FleetView(QTreeView):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in {QEvent.Type.PaletteChange, QEvent.Type.FontChange, QEvent.Type.StyleChange}:
-            self._figure_cell.forget_looks()
+            self._forget_looks()
+
+    @Slot()
+    def _forget_looks(self) -> None:
+        self._figure_cell.forget_looks()
+        self._name_cell.forget_looks()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._forget_visible()
