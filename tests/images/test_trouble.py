@@ -100,7 +100,7 @@ def test_a_draft_survives_kills_and_is_taken_up_again(shell: LocalShell, tmp_pat
     assert overview.draft_was_resumed
     assert other.names("/sda1") == ["hello.txt", "kept.txt", "lost+found"]
     done(other.session.apply(), deadline_s=LAUNCH_S)
-    assert disks.guestfish(image, "cat /kept.txt", mount="/dev/sda1") .strip() == "kept"
+    assert disks.guestfish(image, "cat /kept.txt", mount="/dev/sda1").strip() == "kept"
     assert os.listdir(tmp_path / "work") == []
 
 
