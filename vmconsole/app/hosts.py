@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class LinkMaker:
 
         address = parse_uri(uri)
         if self._event_loop is None:
+            # libvirt's client translates its messages by the locale that Qt has set; the table of known errors is English.
+            os.environ["LANGUAGE"] = "en"
             self._event_loop = LibvirtLoop()
             self._event_loop.start()
         return HostLink(

@@ -30,6 +30,7 @@ from vmconsole.ui.main_window import MainWindow
 
 if TYPE_CHECKING:
     from vmconsole.app.cli import Options
+    from vmconsole.inventory.ids import HostId
 
 WAKE_MS = 200
 
@@ -47,7 +48,7 @@ def run(options: Options) -> int:
         parts.callback(links.close)
         fleet = Fleet(links.make, bridge.post)
         parts.callback(fleet.close)
-        runner = OperationRunner(fleet.link, bridge.post)
+        runner = OperationRunner(fleet.link, bridge.post, host_name=lambda host: _name_of(store, host))
         parts.callback(runner.close)
         context = Context(store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile)
         window = MainWindow(context)
@@ -75,6 +76,11 @@ def _application() -> QApplication:
     app.setApplicationVersion(__version__)
     app.setDesktopFileName("vmconsole")
     return app
+
+
+def _name_of(store: Store, host: HostId) -> str:
+    known = store.hosts.get(host)
+    return known.name if known is not None else host
 
 
 def _run_dir(parts: ExitStack) -> Path:
