@@ -16,6 +16,7 @@ from tests.ui.fakes import Rig, frame, guest_id, host_id
 from vmconsole.inventory.facts import GuestState, HostState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.store.store import Store
+from vmconsole.ui.columns import CPU, DISK, MEMORY, NAME, NETWORK, STATE
 from vmconsole.ui.fleet_model import FleetModel
 from vmconsole.ui.formats import Formats
 from vmconsole.ui.theme import Theme
@@ -100,30 +101,31 @@ def text(model: FleetModel, wanted: object, column: int, role: Qt.ItemDataRole =
 def test_figures_are_text_with_units_for_a_screen_reader(rig: Rig, model: FleetModel) -> None:
     rig.tick("kvm1", {"web1": 1.5})
     web1 = guest_id("kvm1", "web1")
-    assert text(model, web1, 1) == "1.50"
-    assert text(model, web1, 1, ROLE.AccessibleTextRole) == "1.50 cores"
-    assert text(model, web1, 2) == "1.00 GiB"
-    assert text(model, web1, 3, ROLE.AccessibleTextRole) == "Disk unknown"
-    assert text(model, web1, 0, ROLE.AccessibleDescriptionRole) == "running"
+    assert text(model, web1, CPU) == "1.50"
+    assert text(model, web1, CPU, ROLE.AccessibleTextRole) == "1.50 cores"
+    assert text(model, web1, MEMORY) == "1.00 GiB"
+    assert text(model, web1, DISK, ROLE.AccessibleTextRole) == "Disk unknown"
+    assert text(model, web1, NAME, ROLE.AccessibleDescriptionRole) == "running"
+    assert text(model, web1, STATE, ROLE.AccessibleTextRole) == "running"
 
 
 def test_the_unknown_is_a_dash_and_never_zero(rig: Rig, model: FleetModel) -> None:
     rig.tick("kvm1", {"web1": 1.5})
-    assert [text(model, guest_id("kvm1", "web2"), column) for column in range(1, 5)] == ["–"] * 4
-    assert text(model, guest_id("kvm1", "web1"), 3) == "–"
+    assert [text(model, guest_id("kvm1", "web2"), column) for column in range(CPU, NETWORK + 1)] == ["–"] * 4
+    assert text(model, guest_id("kvm1", "web1"), DISK) == "–"
 
 
 def test_a_host_shows_the_sum_of_its_guests_out_of_what_it_has(rig: Rig, model: FleetModel) -> None:
     rig.tick("kvm1", {"web1": 1.5, "web2": 0.25})
-    assert text(model, host_id("kvm1"), 1) == "1.75 / 8"
-    assert text(model, host_id("kvm1"), 2) == "2.00 / 32.0 GiB"
+    assert text(model, host_id("kvm1"), CPU) == "1.75 / 8"
+    assert text(model, host_id("kvm1"), MEMORY) == "2.00 / 32.0 GiB"
 
 
 def test_a_lost_host_keeps_last_values_with_their_age(rig: Rig, model: FleetModel) -> None:
     rig.tick("kvm1", {"web1": 1.5})
     rig.change_host("kvm1", state=HostState.NOT_ANSWERING, since=NOW - 70, retry_at=NOW + 8)
     web1 = guest_id("kvm1", "web1")
-    assert text(model, web1, 1) == "1.50"
+    assert text(model, web1, CPU) == "1.50"
     model._formats.now = lambda: NOW + 40
     assert model.cells.remark(web1) == "40 s ago"
     assert model.cells.is_faded(web1)
@@ -137,7 +139,7 @@ def test_a_tick_changes_no_row_and_asks_nothing_twice(rig: Rig, model: FleetMode
     with qtbot.assertNotEmitted(model.layoutChanged), qtbot.assertNotEmitted(model.modelReset):
         rig.tick("kvm1", {"web1": 1.6})
     kept = model.cells.of(guest_id("kvm1", "web1"))
-    assert kept[1] == "1.60"
+    assert kept[CPU] == "1.60"
     assert model.cells.of(guest_id("kvm1", "web1")) is kept, "a text is made once per change, not per paint"
 
 
@@ -151,5 +153,5 @@ def test_a_changed_guest_is_announced_by_its_row_alone(rig: Rig, model: FleetMod
 
 def test_the_header_names_every_column(model: FleetModel) -> None:
     across = Qt.Orientation.Horizontal
-    assert [model.headerData(c, across) for c in range(5)] == ["Name", "CPU", "Memory", "Disk", "Network"]
+    assert [model.headerData(c, across) for c in range(6)] == ["Name", "State", "CPU", "Memory", "Disk", "Network"]
     assert isinstance(model, QAbstractItemModel)

@@ -13,6 +13,7 @@ from tests.ui.fakes import Rig, frame, guest_id, host_id
 from vmconsole.inventory import deltas
 from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
 from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.ui.columns import CPU, STATE
 from vmconsole.ui.fleet_model import FleetModel
 from vmconsole.ui.fleet_view import FleetView
 from vmconsole.ui.formats import Formats
@@ -158,9 +159,14 @@ def test_sorting_by_cpu_puts_the_busiest_first_and_back_by_name(rig: Rig, tree: 
     rig.add_host("kvm1", {"a": GuestState.RUNNING, "b": GuestState.RUNNING})
     rig.tick("kvm1", {"a": 0.1, "b": 2.0})
     model: QAbstractItemModel = tree.model()
-    tree.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+    tree.sortByColumn(CPU, Qt.SortOrder.DescendingOrder)
     assert model.index(0, 0, model.index(0, 0)).data() == "b"
     tree.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+    assert model.index(0, 0, model.index(0, 0)).data() == "a"
+    rig.change_guest("kvm1", "a", state=GuestState.SHUT_OFF)
+    tree.sortByColumn(STATE, Qt.SortOrder.AscendingOrder)
+    assert model.index(0, 0, model.index(0, 0)).data() == "b"
+    tree.sortByColumn(STATE, Qt.SortOrder.DescendingOrder)
     assert model.index(0, 0, model.index(0, 0)).data() == "a"
 
 

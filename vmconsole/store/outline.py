@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from vmconsole.inventory.facts import GuestState
 from vmconsole.store.filter import Filter, Searchable, searchable
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vmconsole.store.store import Store
 
 NameKey = tuple[tuple[int, int, str], ...]
+STATES = tuple(GuestState)
 _NUMBERS = re.compile(r"(\d+)")
 
 
@@ -35,9 +37,10 @@ def name_key(name: str) -> NameKey:
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """By the sum of ``figures``, or by name when there are none."""
+    """By the sum of ``figures``; where there are none by state, or by name. Equal ones stand by name."""
 
     figures: tuple[Figure, ...] = ()
+    by_state: bool = False
     descending: bool = False
 
 
@@ -167,11 +170,13 @@ class Outline:
         if host not in self._store.hosts:
             self._sorted.pop(host, None)
             return
-        by_name = sorted(self._store.guests_of(host).values(), key=lambda guest: (name_key(guest.name), guest.id.uuid))
-        guests = [guest.id for guest in by_name]
+        facts = sorted(self._store.guests_of(host).values(), key=lambda guest: (name_key(guest.name), guest.id.uuid))
+        if self._sorting.by_state:
+            facts.sort(key=lambda guest: STATES.index(guest.state), reverse=self._sorting.descending)
+        guests = [guest.id for guest in facts]
         if self._sorting.figures:
             guests = self._by_figures(host, guests)
-        elif self._sorting.descending:
+        elif self._sorting.descending and not self._sorting.by_state:
             guests.reverse()
         self._sorted[host] = guests
 

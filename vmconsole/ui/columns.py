@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.formats import Formats
 
 translate = QCoreApplication.translate
-NAME, CPU, MEMORY, DISK, NETWORK = range(5)
+NAME, STATE, CPU, MEMORY, DISK, NETWORK = range(6)
 QUIET_BYTES_PER_S = 64 * 1024.0
 """A disk or network curve below this does not fill its height: noise must not look like load."""
 
@@ -33,6 +33,7 @@ class Column:
 
 COLUMNS = (
     Column("name", ()),
+    Column("state", ()),
     Column("cpu", (Figure.CPU_CORES,)),
     Column("memory", (Figure.MEMORY_BYTES,)),
     Column("disk", (Figure.DISK_READ_BYTES_PER_S, Figure.DISK_WRITE_BYTES_PER_S)),
@@ -43,6 +44,7 @@ COLUMNS = (
 def title(column: int) -> str:
     return {
         NAME: translate("Columns", "Name"),
+        STATE: translate("Columns", "State"),
         CPU: translate("Columns", "CPU"),
         MEMORY: translate("Columns", "Memory"),
         DISK: translate("Columns", "Disk"),
@@ -54,6 +56,7 @@ def hint(column: int) -> str:
     """What the column says, for the header's tooltip."""
     return {
         NAME: translate("Columns", "Hosts, and the guests on each of them"),
+        STATE: translate("Columns", "The state in words"),
         CPU: translate("Columns", "CPU cores in use: 1.00 is one core kept busy"),
         MEMORY: translate("Columns", "Memory in use on the host, page cache included"),
         DISK: translate("Columns", "Bytes read and written per second"),

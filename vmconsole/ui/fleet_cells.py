@@ -13,7 +13,7 @@ from vmconsole.inventory.facts import GuestState, HostState
 from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.metrics.figures import FIGURE_COUNT
 from vmconsole.ui import columns, words
-from vmconsole.ui.columns import COLUMNS, CPU, MEMORY, NAME
+from vmconsole.ui.columns import COLUMNS, CPU, MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +46,7 @@ class FleetCells:
 
     def forget(self, changes: ChangeSet) -> None:
         """Drop what is no longer right."""
-        for host in changes.ticked | changes.hosts_changed | changes.hosts_removed:
+        for host in changes.ticked | changes.hosts_changed | changes.hosts_removed | changes.hosts_added:
             self._kept.pop(host, None)
         for guest in changes.guests_changed | changes.guests_removed | changes.guests_added:
             of_host = self._kept.get(guest.host)
@@ -81,7 +81,7 @@ class FleetCells:
 
     def spoken(self, wanted: HostId | GuestId, column: int) -> str:
         """A figure for a screen reader, with its unit."""
-        if not isinstance(wanted, GuestId):
+        if column < CPU or not isinstance(wanted, GuestId):
             return self.of(wanted)[column]
         return columns.spoken_of(column, columns.value_of(column, self._row(wanted)), self._formats)
 
@@ -131,12 +131,11 @@ class FleetCells:
         guest = self._store.guest(wanted)
         if guest is None:
             return ("",) * len(COLUMNS)
-        return (guest.name, *self._figure_texts(self._row(wanted)))
+        return (guest.name, words.guest_state(guest.state), *self._figure_texts(self._row(wanted)))
 
     def _figure_texts(self, row: Sequence[float] | None) -> Iterable[str]:
         return [
-            columns.text_of(column, columns.value_of(column, row), self._formats)
-            for column in range(NAME + 1, len(COLUMNS))
+            columns.text_of(column, columns.value_of(column, row), self._formats) for column in range(CPU, len(COLUMNS))
         ]
 
     def _host(self, wanted: HostId) -> Texts:
@@ -146,10 +145,10 @@ class FleetCells:
         sums = self._sum(wanted)
         texts = list(self._figure_texts(sums))
         if host.cpus is not None:
-            texts[CPU - 1] = f"{texts[CPU - 1]} / {host.cpus}"
+            texts[0] = f"{texts[0]} / {host.cpus}"
         if host.memory_bytes is not None:
-            texts[MEMORY - 1] = self._formats.size_of(columns.value_of(MEMORY, sums), host.memory_bytes)
-        return (host.name, *texts)
+            texts[MEMORY - CPU] = self._formats.size_of(columns.value_of(MEMORY, sums), host.memory_bytes)
+        return (host.name, words.host_state_word(host.state), *texts)
 
     def _sum(self, wanted: HostId) -> Sequence[float]:
         """All guests' figures together; NaN where nobody's is known."""

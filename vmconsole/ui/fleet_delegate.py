@@ -119,6 +119,22 @@ class NameCell(_Cell):
         return metrics.horizontalAdvance(name)
 
 
+class WordCell(_Cell):
+    """One word, as in the column of states."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        state = option.state.value
+        if state & _LIT:
+            self._background(painter, option)
+        wanted = self._model.id_of(index)
+        if wanted is None:
+            return
+        box = option.rect.adjusted(PAD, 0, -PAD, 0)
+        text = self._model.cells.of(wanted)[index.column()]
+        painter.setPen(self._ink(option, state, "quiet" if self._model.cells.is_faded(wanted) else ""))
+        painter.drawText(box, _LEFT, option.fontMetrics.elidedText(text, Qt.TextElideMode.ElideRight, box.width()))
+
+
 class FigureCell(_Cell):
     """The number at the right, the last minute's curve at its left."""
 

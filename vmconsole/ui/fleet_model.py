@@ -17,7 +17,7 @@ from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.store.filter import Filter, parse_filter
 from vmconsole.store.outline import Outline, Sorting
 from vmconsole.ui import columns, words
-from vmconsole.ui.columns import COLUMNS, NAME
+from vmconsole.ui.columns import COLUMNS, CPU, NAME, STATE
 from vmconsole.ui.fleet_cells import FleetCells
 
 if TYPE_CHECKING:
@@ -243,13 +243,13 @@ class FleetModel(QAbstractItemModel):
         if role == Role.DisplayRole:
             return columns.title(section)
         if role == Role.TextAlignmentRole:
-            return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter) if section == NAME else _RIGHT
+            return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter) if section < CPU else _RIGHT
         return columns.hint(section) if role == Role.ToolTipRole else None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Guests within their host; hosts always stand by name."""
         figures = COLUMNS[column].figures if 0 <= column < len(COLUMNS) else ()
-        wanted = Sorting(figures, descending=order is Qt.SortOrder.DescendingOrder)
+        wanted = Sorting(figures, by_state=column == STATE, descending=order is Qt.SortOrder.DescendingOrder)
         if wanted != self.outline.sorting:
             self._take(self.outline.plan_sorting(wanted))
 
@@ -269,4 +269,4 @@ _GUEST_FLAGS = _HOST_FLAGS | Qt.ItemFlag.ItemNeverHasChildren
 
 
 def _alignment(index: QModelIndex) -> int | None:
-    return None if index.column() == NAME else _RIGHT
+    return None if index.column() < CPU else _RIGHT

@@ -26,8 +26,8 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
 
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import GuestId
-from vmconsole.ui.columns import COLUMNS, CPU, NAME
-from vmconsole.ui.fleet_delegate import FigureCell, NameCell, number_width
+from vmconsole.ui.columns import COLUMNS, CPU, NAME, STATE
+from vmconsole.ui.fleet_delegate import PAD, FigureCell, NameCell, WordCell, number_width
 from vmconsole.ui.fleet_model import FleetModel
 from vmconsole.ui.sparkline import Sparklines
 
@@ -70,6 +70,7 @@ class FleetView(QTreeView):
         self._empty_text = ""
         self._figure_cell = FigureCell(model, theme, self, sparklines=self._sparklines, visible=self.visible_guests)
         self._name_cell = NameCell(model, theme, self)
+        self._state_cell = WordCell(model, theme, self)
         self._set_up()
         self.setModel(model)
         self._set_up_header()
@@ -90,6 +91,7 @@ class FleetView(QTreeView):
         self.setMouseTracking(True)
         self.setItemDelegate(self._figure_cell)
         self.setItemDelegateForColumn(NAME, self._name_cell)
+        self.setItemDelegateForColumn(STATE, self._state_cell)
 
     def _set_up_header(self) -> None:
         header = self.header()
@@ -100,6 +102,8 @@ class FleetView(QTreeView):
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         for column in range(CPU, len(COLUMNS)):
             self.setColumnWidth(column, number_width(self.fontMetrics(), column) + CURVE)
+        self.setColumnWidth(STATE, self.fontMetrics().horizontalAdvance("shutting down") + 2 * PAD)
+        self.hideColumn(STATE)  # the icon says it; a screen reader reads the column all the same
         self.setSortingEnabled(True)
         self.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
 
@@ -366,6 +370,7 @@ class FleetView(QTreeView):
     def _forget_looks(self) -> None:
         self._figure_cell.forget_looks()
         self._name_cell.forget_looks()
+        self._state_cell.forget_looks()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._forget_visible()

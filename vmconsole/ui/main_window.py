@@ -25,7 +25,7 @@ from vmconsole.inventory.ids import GuestId
 from vmconsole.inventory.tasks import TaskState
 from vmconsole.ui import columns, status_summary
 from vmconsole.ui.actions import GuestActions
-from vmconsole.ui.columns import COLUMNS, CPU
+from vmconsole.ui.columns import COLUMNS, STATE
 from vmconsole.ui.confirm import ask_all_again
 from vmconsole.ui.connect_dialog import ConnectDialog
 from vmconsole.ui.diagnostics import Diagnostics
@@ -355,7 +355,7 @@ class MainWindow(QMainWindow):
     def columns_menu(self) -> QMenu:
         """Which columns are shown. The name always is."""
         menu = QMenu(self.tr("Co&lumns"), self)
-        for column in range(CPU, len(COLUMNS)):
+        for column in range(STATE, len(COLUMNS)):
             action = menu.addAction(columns.title(column))
             action.setCheckable(True)
             action.setData(column)

@@ -37,24 +37,24 @@ def guest_state(state: GuestState) -> str:
     }[state]
 
 
+def host_state_word(state: HostState) -> str:
+    """The state alone, for a narrow column."""
+    return {
+        HostState.CONNECTED: translate("States", "connected"),
+        HostState.CONNECTING: translate("States", "connecting…"),
+        HostState.DISCONNECTED: translate("States", "disconnected"),
+        HostState.NOT_ANSWERING: translate("States", "not answering"),
+        HostState.FAILED: translate("States", "cannot connect"),
+    }[state]
+
+
 def host_state(host: Host, formats: Formats) -> str:
     """One line for the host's row: «not answering since 12:03, trying again in 8 s»."""
-    retry = _retry(host, formats)
-    match host.state:
-        case HostState.CONNECTED:
-            return translate("States", "connected")
-        case HostState.CONNECTING:
-            return translate("States", "connecting…")
-        case HostState.DISCONNECTED:
-            return translate("States", "disconnected")
-        case HostState.NOT_ANSWERING:
-            since = translate("States", "not answering")
-            if host.since is not None:
-                since = translate("States", "not answering since {time}").format(time=formats.clock(host.since))
-            return f"{since}, {retry}" if retry else since
-        case HostState.FAILED:
-            failed = translate("States", "cannot connect")
-            return f"{failed}, {retry}" if retry else failed
+    told = host_state_word(host.state)
+    if host.state is HostState.NOT_ANSWERING and host.since is not None:
+        told = translate("States", "not answering since {time}").format(time=formats.clock(host.since))
+    retry = _retry(host, formats) if host.state in {HostState.NOT_ANSWERING, HostState.FAILED} else ""
+    return f"{told}, {retry}" if retry else told
 
 
 def _retry(host: Host, formats: Formats) -> str:
