@@ -22,6 +22,11 @@ STEPS = 12
 STEP_S = 0.08
 REST_S = 0.6
 """Over the target before letting go: what a hand does, and what file managers wait for."""
+EDITOR_PLACE = ("0", "30", "1000", "900")
+FILES_PLACE = (1015, 30, 570, 500)
+FIRST_ICON = [1205, 190]
+"""Where pcmanfm-qt paints the only icon of a folder in a window placed so (its side pane is 130 pixels wide)."""
+EMPTY_SPACE = [1450, 420]
 
 
 class EditorProcess:
@@ -128,3 +133,16 @@ def drag(display: Display, start: list[int], end: list[int], *, rest_s: float = 
     display.run(*move, str(end[0] + 2), str(end[1] + 2))
     time.sleep(rest_s)
     display.run("xdotool", "mouseup", "1")
+
+
+def apply_by_keyboard(display: Display, editor: EditorProcess) -> None:
+    """Ctrl+Return, then Alt+A in the question; returns when the draft is in the image."""
+    editor.ask("place", *EDITOR_PLACE)
+    display.run("xdotool", "mousemove", "600", "45", "click", "1")  # the tool bar's empty part: for the focus
+    display.run("xdotool", "key", "ctrl+Return")
+    editor.until(lambda s: s["question"], deadline_s=20, what="it asks before it writes")
+    display.run("xdotool", "key", "alt+a")
+    editor.until(lambda s: s["session"] in {"applied", "lost"} or s["problem"], deadline_s=180, what="the end of Apply")
+    state = editor.until(lambda s: s["idle"], deadline_s=20, what="what came of it")
+    assert state["session"] == "applied", state
+    assert "on the disk" in state["headline"]

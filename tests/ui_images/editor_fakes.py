@@ -200,6 +200,9 @@ class FakeSession:
         self.cancel()
         self._pool.shutdown(wait=True)
 
+    def wait_closed(self, timeout_s: float) -> bool:
+        return self.state is SessionState.CLOSED
+
     # -- behind it ---------------------------------------------------------------------------------------------
 
     def _do(self, name: str, job: Callable[[], Any]) -> Future[Any]:

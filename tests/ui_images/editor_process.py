@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 import threading
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,24 +22,47 @@ from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from tests.ui_images.editor_fakes import FakeSession
+from vmconsole.app.hosts import LinkMaker
 from vmconsole.images.messages import ImageSource
 from vmconsole.images.session import ImageSession
 from vmconsole.links.fleet import Fleet
+from vmconsole.links.ssh import LocalShell
 from vmconsole.settings.profile import Profile
 from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
-from vmconsole.ui.image_editor.window import ImageEditorWindow
+from vmconsole.ui.disks_tab import DisksTab
+from vmconsole.ui.image_editor.editors import ImageEditors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from vmconsole.ui.image_editor.window import ImageEditorWindow
 
 
 class Answers:
     """What can be asked. Each method runs in the GUI thread."""
 
-    def __init__(self, window: ImageEditorWindow) -> None:
-        self._window = window
+    def __init__(self, find: Callable[[], ImageEditorWindow | None], tab: DisksTab | None = None) -> None:
+        self._find = find
+        self._tab = tab
+
+    @property
+    def _window(self) -> ImageEditorWindow:
+        window = self._find()
+        assert window is not None, "no editor is open"
+        return window
+
+    def disks(self) -> dict[str, Any]:
+        """The disks tab: its rows, what it says, and how many editors are open."""
+        assert self._tab is not None
+        tree = self._tab.tree
+        return {
+            "disks": [tree.topLevelItem(row).text(1) for row in range(tree.topLevelItemCount())],
+            "says": self._tab.message.text(),
+            "may_open": self._tab.open_button.isEnabled(),
+            "editors": len(self._tab.editors.windows),
+        }
 
     def state(self) -> dict[str, Any]:
         window = self._window
@@ -93,37 +119,61 @@ def _answer(ask: Callable[..., Any], words: list[str]) -> None:
 def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--profile", type=Path, required=True)
-    options.add_argument("--image", default="")
+    options.add_argument("--image", default="", help="open this local image; without it and --uri, a scripted one")
     options.add_argument("--fetch-takes-s", type=float, default=0.0)
+    options.add_argument("--uri", default="", help="show the disks of --guest on this host")
+    options.add_argument("--guest", default="")
     chosen = options.parse_args()
     app = QApplication(["editor"])
-    app.setQuitOnLastWindowClosed(True)
-    store = Store()
-    bridge = Bridge(store)
-    profile = Profile(chosen.profile)
-    context = Context(store, bridge, Fleet(_no_link, bridge.post), None, profile)  # type: ignore[arg-type] # no operations
-    source = ImageSource(chosen.image, "qcow2")
-
-    def make_session(on_event: Any) -> Any:
-        if not chosen.image:
-            return FakeSession(on_event, export_takes_s=chosen.fetch_takes_s)
-        from vmconsole.links.ssh import LocalShell
-
-        return ImageSession(
-            source, LocalShell(), work_dir=profile.drafts_dir, image_users=lambda: (), on_event=on_event
-        )
-
-    window = ImageEditorWindow(context, source, make_session)
-    window.show()
-    window.open()
-    threading.Thread(target=serve, args=(bridge, Answers(window)), daemon=True).start()
-    status = app.exec()
-    window.desk.close()
-    return status
+    with ExitStack() as parts:
+        store = Store()
+        bridge = Bridge(store)
+        parts.callback(bridge.close)
+        profile = Profile(chosen.profile)
+        links = LinkMaker(bridge.post, run_dir=_run_dir(parts), profile=profile)
+        parts.callback(links.close)
+        fleet = Fleet(links.make, bridge.post)
+        parts.callback(fleet.close)
+        context = Context(store, bridge, fleet, None, profile)  # type: ignore[arg-type] # no operations here
+        answers = _with_host(context, chosen) if chosen.uri else _with_image(context, chosen)
+        threading.Thread(target=serve, args=(bridge, answers), daemon=True).start()
+        return app.exec()
 
 
-def _no_link(uri: str) -> Any:
-    raise AssertionError(uri)
+def _run_dir(parts: ExitStack) -> Path:
+    path = Path(tempfile.mkdtemp(prefix="vmc-"))
+    parts.callback(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def _with_image(context: Context, chosen: argparse.Namespace) -> Answers:
+    """An editor over a local image, or over a scripted one."""
+
+    def scripted(_source: ImageSource, _shell: Any, *, on_event: Any, **_: Any) -> Any:
+        return FakeSession(on_event, export_takes_s=chosen.fetch_takes_s)
+
+    editors = ImageEditors(context, QApplication.instance(), session_maker=ImageSession if chosen.image else scripted)
+    source = ImageSource(chosen.image or "/scripted.qcow2", "qcow2")
+    window = editors.open(source, LocalShell(), users=lambda: ())
+    return Answers(lambda: window)
+
+
+def _with_host(context: Context, chosen: argparse.Namespace) -> Answers:
+    """The disks tab of a guest on a host, as in the main window; the editor is opened from there."""
+    tab = DisksTab(context)
+    tab.setWindowTitle("disks")
+    tab.resize(900, 300)
+    tab.show()
+
+    def show(_changes: object) -> None:
+        for host in context.store.hosts:
+            for guest in context.store.guests_of(host).values():
+                if guest.name == chosen.guest:
+                    tab.show_guest(guest.id)
+
+    context.bridge.store_changed.connect(show)
+    context.fleet.add(chosen.uri)
+    return Answers(lambda: next(iter(tab.editors.windows), None), tab)
 
 
 if __name__ == "__main__":

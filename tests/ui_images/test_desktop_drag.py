@@ -7,14 +7,22 @@ The image is looked at from outside by guestfish, which knows nothing of vmconso
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.display import wait_for
-from tests.ui_images.desktop import EditorProcess, FileManager, drag
+from tests.images.disks import guestfish, run
+from tests.ui_images.desktop import (
+    EDITOR_PLACE,
+    EMPTY_SPACE,
+    FILES_PLACE,
+    FIRST_ICON,
+    EditorProcess,
+    FileManager,
+    apply_by_keyboard,
+    drag,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +34,6 @@ pytestmark = [pytest.mark.window, pytest.mark.appliance, pytest.mark.timeout(900
 
 OPEN_S = 240.0
 """An emulated appliance on a busy machine."""
-EDITOR_PLACE = ("0", "30", "1000", "900")
-FILES_PLACE = (1015, 30, 570, 500)
-FIRST_ICON = [1205, 190]
-"""Where pcmanfm-qt paints the only icon of a folder in a window placed so (its side pane is 130 pixels wide)."""
-EMPTY_SPACE = [1450, 420]
 
 
 def make_image(path: Path) -> None:
@@ -44,19 +47,6 @@ def make_image(path: Path) -> None:
     run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), str(raw), "64M")
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(path))
     raw.unlink()
-
-
-def run(*argv: str) -> str:
-    env = {**os.environ, "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}  # KVM may look as though it worked
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, f"{argv}: {done.stderr}"
-    return done.stdout
-
-
-def in_image(image: Path, *commands: str) -> str:
-    """What guestfish says about the image, opened read-only."""
-    words = [word for command in commands for word in (":", *command.split(" "))]
-    return run("guestfish", "--ro", "--format=qcow2", "-a", str(image), "run", ":", "mount-ro", "/dev/sda", "/", *words)
 
 
 @pytest.fixture
@@ -76,7 +66,7 @@ def editor(display: Display, image: Path, tmp_path: Path) -> Iterator[EditorProc
         yield process
     finally:
         process.close()
-        assert not [line for line in (tmp_path / "editor.log").read_text().splitlines() if "Traceback" in line]
+        assert "Traceback" not in (log := (tmp_path / "editor.log").read_text()), log
 
 
 def test_files_go_both_ways(display: Display, editor: EditorProcess, image: Path, tmp_path: Path) -> None:
@@ -104,17 +94,5 @@ def test_files_go_both_ways(display: Display, editor: EditorProcess, image: Path
 
     apply_by_keyboard(display, editor)
     wanted = hashlib.sha256(b"from the desktop\n" * 1000).hexdigest()
-    found = in_image(image, "checksum sha256 /srv/note.txt", "checksum sha256 /note.txt", "cat /etc/motd")
+    found = guestfish(image, "checksum sha256 /srv/note.txt", "checksum sha256 /note.txt", "cat /etc/motd")
     assert found.split() == [wanted, wanted, "inside", "the", "image"]
-
-
-def apply_by_keyboard(display: Display, editor: EditorProcess) -> None:
-    editor.ask("place", *EDITOR_PLACE)
-    display.run("xdotool", "mousemove", "600", "45", "click", "1")
-    display.run("xdotool", "key", "ctrl+Return")
-    editor.until(lambda s: s["question"], deadline_s=20, what="it asks before it writes")
-    display.run("xdotool", "key", "alt+a")
-    state = editor.until(lambda s: s["session"] in {"applied", "lost"} or s["problem"], deadline_s=120, what="applied")
-    state = editor.state
-    assert state["session"] == "applied", state
-    assert "on the disk" in editor.state["headline"]

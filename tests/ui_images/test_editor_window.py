@@ -289,8 +289,9 @@ def test_the_fake_keeps_the_real_surface() -> None:
 
     from vmconsole.images.session import ImageSession
 
-    for name in ("open", "list_folder", "show_filesystem", "read_file", "write_file", "import_paths", "export_paths",
-                 "make_folder", "rename", "delete", "changes", "discard", "apply", "cancel", "close"):  # fmt: skip
+    surface = [name for name in vars(ImageSession) if not name.startswith("_")]
+    assert "open" in surface
+    for name in (n for n in surface if callable(getattr(ImageSession, n)) and n != "inspect"):
         real, ours = (inspect.signature(getattr(kind, name)) for kind in (ImageSession, FakeSession))
         assert list(real.parameters) == list(ours.parameters), name
     assert SOURCE.path

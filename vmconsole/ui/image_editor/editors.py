@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QCoreApplication, QObject, Slot
 
 from vmconsole.images.session import ImageSession
 from vmconsole.inventory.errors import HostNotAnswering
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.image_editor.desk import SessionMaker
 
 USERS_DEADLINE_S = 30.0
+QUIT_S = 3.0
 
 
 class ImageEditors(QObject):
@@ -34,6 +36,9 @@ class ImageEditors(QObject):
         self._context = context
         self._session_maker = session_maker
         self._windows: dict[tuple[str, str], ImageEditorWindow] = {}
+        app = QCoreApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self._on_quit)
 
     @property
     def windows(self) -> tuple[ImageEditorWindow, ...]:
@@ -68,9 +73,18 @@ class ImageEditors(QObject):
         return found
 
     def close_all(self) -> None:
-        """The program ends: every session is ended at once, and the drafts stay for the next time."""
+        """Close all windows: every session is ended at once, and the drafts stay for the next time."""
         for window in self.windows:
             window.close_keeping_draft()
+
+    @Slot()
+    def _on_quit(self) -> None:
+        """The program ends: wait a moment, so that no appliance and no export outlives it."""
+        sessions = [window.desk.session for window in self.windows]
+        self.close_all()
+        until = time.monotonic() + QUIT_S
+        for session in sessions:
+            session.wait_closed(max(0.0, until - time.monotonic()))
 
     def _make(
         self, source: ImageSource, shell: Shell, users: Callable[[], tuple[str, ...]], key: str

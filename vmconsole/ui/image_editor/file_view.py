@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_WIDTHS_IN_CHARACTERS = (34, 10, 21, 12, 10, 10)
+_WIDTHS_IN_CHARACTERS = (30, 9, 20, 12, 9, 9)
 
 
 class FileView(QTreeView):
@@ -79,10 +79,12 @@ class FileView(QTreeView):
         header = self.header()
         header.setAccessibleName(self.tr("Columns of the files"))
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)
         character = self.fontMetrics().averageCharWidth()
         for column, width in enumerate(_WIDTHS_IN_CHARACTERS):
             header.resizeSection(column, width * character + 12)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(5 * character)
         header.resizeSection(MODE, self.fontMetrics().horizontalAdvance("drwxrwxrwx") + 16)
 
     def _set_up_behaviour(self) -> None:

@@ -142,7 +142,6 @@ class FileViewer(QWidget):
     def _begin(self, path: str, entry: Entry | None) -> None:
         self._asked += 1
         self._path, self._entry, self._file = path, entry, None
-        self.title.setText(names.shown(names.base_of(path)) if path else "")
         self.facts.setText(self._facts(entry) if entry is not None else "")
         self.facts.setVisible(entry is not None)
         self.note.hide()
@@ -250,6 +249,8 @@ class FileViewer(QWidget):
         editable = self._file is not None and self._may_edit
         self.save.setVisible(editable)
         self.revert.setVisible(editable)
+        name = names.shown(names.base_of(self._path)) if self._path else ""
+        self.title.setText(self.tr("{name} (not saved)").format(name=name) if self._unsaved else name)
         self.save.setEnabled(self._unsaved)
         self.revert.setEnabled(self._unsaved)
 

@@ -98,7 +98,7 @@ class ImageEditorWindow(QMainWindow):
         for column_part, weight in columns:
             self._across.addWidget(column_part)
             self._across.setStretchFactor(self._across.count() - 1, weight)
-        self._across.setSizes([290, 540, 420])
+        self._across.setSizes([250, 600, 400])
         self._across.setChildrenCollapsible(False)
         main = QWidget(self)
         inner = QVBoxLayout(main)
