@@ -41,7 +41,7 @@ class LinkMaker:
 
         address = parse_uri(uri)
         if self._event_loop is None:
-            # libvirt's client translates its messages by the locale that Qt has set; the table of known errors is English.
+            # libvirt's client translates its messages by the locale that Qt has set; the table of errors is English.
             os.environ["LANGUAGE"] = "en"
             self._event_loop = LibvirtLoop()
             self._event_loop.start()
