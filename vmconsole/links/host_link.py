@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from vmconsole.links.base import HostVerbs, Shell
     from vmconsole.links.domain_rows import DomainEvent, NodeFacts
     from vmconsole.links.libvirt_link import LibvirtLoop
+    from vmconsole.links.login import Login
     from vmconsole.links.uri import ConnectionUri
     from vmconsole.links.verbs import LibvirtVerbs
     from vmconsole.metrics.delta import Post
@@ -51,6 +52,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TRANSPORT_DEADLINE_S = 15.0
+PERSON_DEADLINE_S = 3600.0
+"""For a login that may ask: each question has a deadline of its own, and the time between counts for the transport."""
 OPEN_DEADLINE_S = 10.0
 LIST_DEADLINE_S = 15.0
 PROBE_DEADLINE_S = 4.0
@@ -92,14 +95,17 @@ class HostLink:
         run_dir: Path,
         clock: Callable[[], float] = time.time,
         backoff: Backoff | None = None,
+        login: Login | None = None,
     ) -> None:
-        """``event_loop`` must have been started; it outlives the link. ``clock`` tells seconds of ``time.time()``."""
+        """``event_loop`` must have been started; it outlives the link. ``clock`` tells seconds of ``time.time()``.
+        ``login`` answers what ssh asks; without it nobody is asked."""
         self._uri = uri
         self._event_loop = event_loop
         self._make_sampler = make_sampler
         self._run_dir = run_dir
         self._clock = clock
         self._backoff = backoff or Backoff()
+        self._login = login
         self._facts = HostFacts(Host(uri.host_id, uri.display_name, since=clock()), post, clock=clock)
         self._actor = Actor(f"link {uri.display_name}")
         self._observe = self._lane("observe", self._free_stuck)
@@ -176,6 +182,8 @@ class HostLink:
         self._wanted = True
         self._was_connected = False
         self._backoff.reset()
+        if self._login is not None:
+            self._login.renew()
         self._facts.change(state=HostState.CONNECTING, reason=None, retry_at=None)
         self._try()
 
@@ -197,9 +205,11 @@ class HostLink:
             self._uri,
             run_dir=self._run_dir,
             on_exit=lambda error: self._to_actor(lambda: self._on_link_lost(made, error)),
+            login=self._login,
         )
         self._transport = made
-        self._step(lambda: made.open(deadline_s=TRANSPORT_DEADLINE_S), TRANSPORT_DEADLINE_S + 1, self._on_reached)
+        lane_deadline_s = TRANSPORT_DEADLINE_S + 1 if self._login is None else PERSON_DEADLINE_S
+        self._step(lambda: made.open(deadline_s=TRANSPORT_DEADLINE_S), lane_deadline_s, self._on_reached)
 
     def _on_reached(self, _: object) -> None:
         assert self._transport is not None

@@ -23,11 +23,13 @@ from typing import IO, TYPE_CHECKING
 
 from vmconsole.inventory.errors import BadAddress, ConnectTimeout, LinkError, LinkLost, OperationRefused
 from vmconsole.links.base import Completed
+from vmconsole.links.host_keys import changed_key
 from vmconsole.links.ssh_errors import translate_ssh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vmconsole.links.login import Login
     from vmconsole.links.uri import ConnectionUri
 
 SOCKET_PATH_BYTES = 107
@@ -38,7 +40,6 @@ _LOG_TAIL_BYTES = 8192
 _GONE = "the shared connection is gone"
 _MASTER_OPTIONS = (
     "-M", "-N", "-T",
-    "-o", "BatchMode=yes",
     "-o", "ControlPersist=no",  # the user's configuration may say otherwise, and ssh would go into the background
     "-o", "ConnectTimeout=8",
     "-o", "ServerAliveInterval=5",
@@ -48,15 +49,27 @@ _MASTER_OPTIONS = (
     "-o", "StreamLocalBindUnlink=yes",
     "-o", "StreamLocalBindMask=0177",
 )  # fmt: skip
+_NOBODY_TO_ASK = ("-o", "BatchMode=yes")
+_NEVER_ASK = {"SSH_ASKPASS_REQUIRE": "never"}
+"""For a jump host's ssh, which is told no options of ours."""
 
 
 class SshMaster:
     """The connection to one host. ``open`` and ``close`` once each; ``on_exit`` is called if it ends by itself."""
 
-    def __init__(self, uri: ConnectionUri, *, run_dir: Path, on_exit: Callable[[LinkError], None]) -> None:
-        """``run_dir``: an existing private folder with a short path. ``on_exit`` runs on a thread of the master."""
+    def __init__(
+        self,
+        uri: ConnectionUri,
+        *,
+        run_dir: Path,
+        on_exit: Callable[[LinkError], None],
+        login: Login | None = None,
+    ) -> None:
+        """``run_dir``: an existing private folder with a short path. ``on_exit`` runs on a thread of the master.
+        Without a ``login`` nobody is asked for anything."""
         self._uri = uri
         self._on_exit = on_exit
+        self._login = login
         self._run_dir = run_dir
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -81,19 +94,35 @@ class SshMaster:
         return self._folder
 
     def open(self, *, deadline_s: float) -> None:
-        """Log in. Raises a LinkError that says why it did not work."""
-        ends_at = time.monotonic() + deadline_s
-        process = self._launch()
-        socket = self.folder / "cm"
-        while not socket.exists():  # ssh makes its socket once it is logged in
-            if process.poll() is not None:
-                raise self._end_error()
-            if time.monotonic() > ends_at:
-                raise self._given_up(deadline_s)
-            time.sleep(0.02)
+        """Log in. Raises a LinkError that says why it did not work. The time that a person takes does not count."""
+        try:
+            self._await_login(deadline_s)
+        except LinkError as error:
+            if self._login is not None:
+                self._login.end(error)
+            raise
         with self._lock:
             self._is_open = True
         threading.Thread(target=self._await_end, name=f"ssh {self.where}", daemon=True).start()
+        if self._login is not None:
+            self._login.end(None)
+
+    def _await_login(self, deadline_s: float) -> None:
+        process, login = self._launch(), self._login
+        socket = self.folder / "cm"
+        ends_at = time.monotonic() + deadline_s
+        while not socket.exists():  # ssh makes its socket once it is logged in
+            cancelled = login.cancelled() if login is not None else None
+            if cancelled is not None:
+                self.close()
+                raise cancelled
+            if process.poll() is not None:
+                raise (login.cancelled() if login is not None else None) or self._end_error()
+            if login is not None and login.is_asking:
+                ends_at = time.monotonic() + deadline_s
+            if time.monotonic() > ends_at:
+                raise self._given_up(deadline_s)
+            time.sleep(0.02)
 
     def close(self, *, timeout_s: float = 0.3) -> None:
         """End the connection with all its clients, and remove its folder."""
@@ -139,10 +168,15 @@ class SshMaster:
             control = self._folder / "cm"
             if len(os.fsencode(control)) + _SSH_ADDS_BYTES > SOCKET_PATH_BYTES:
                 raise BadAddress("The folder for sockets has too long a path.", where=str(self._folder))
-            program = self._uri.ssh_program
-            command = [program, *_MASTER_OPTIONS, "-S", _escaped(control), *self._uri.ssh_options(), self._uri.host]
+            program, login = self._uri.ssh_program, self._login
+            options = _MASTER_OPTIONS if login is not None else (*_MASTER_OPTIONS, *_NOBODY_TO_ASK)
+            command = [program, *options, "-S", _escaped(control), *self._uri.ssh_options(), self._uri.host]
+            asking = login.begin(self._folder) if login is not None else _NEVER_ASK
             with (self._folder / "log").open("wb") as log:
-                self._process = _spawn_ssh(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+                self._process = _spawn_ssh(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+                    environment={**os.environ, **asking},
+                )  # fmt: skip
             return self._process
 
     def _await_end(self) -> None:
@@ -157,7 +191,8 @@ class SshMaster:
         with self._lock:
             if self._closing:
                 return LinkLost(f"The connection to {self.where} was closed.", where=self.where)
-        return translate_ssh(self._log_tail(), host=self.where)
+        said = self._log_tail()
+        return changed_key(said, host=self.where) or translate_ssh(said, host=self.where)
 
     def _log_tail(self) -> str:
         try:
@@ -345,10 +380,19 @@ class _Children:
             _end(process, timeout_s=0.2)
 
 
-def _spawn_ssh(command: list[str], *, stdin: int, stdout: int, stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn_ssh(
+    command: list[str],
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int | IO[bytes],
+    environment: dict[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     try:
         # A session of its own: no terminal to ask on, and Ctrl+C in a terminal does not reach it.
-        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
+        return subprocess.Popen(
+            command, stdin=stdin, stdout=stdout, stderr=stderr, env=environment, start_new_session=True
+        )
     except OSError as error:
         raise BadAddress(
             f"The ssh program «{command[0]}» cannot be run.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmconsole.inventory.errors import LinkError
+    from vmconsole.links.login import Login
     from vmconsole.links.ssh import RpcDoor
     from vmconsole.links.uri import ConnectionUri
 
@@ -50,19 +51,24 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
-def make_transport(uri: ConnectionUri, *, run_dir: Path, on_exit: Callable[[LinkError], None]) -> Transport:
-    """``on_exit`` is called, on a thread of the transport's, when it ends by itself after it was open."""
+def make_transport(
+    uri: ConnectionUri, *, run_dir: Path, on_exit: Callable[[LinkError], None], login: Login | None = None
+) -> Transport:
+    """``on_exit`` is called, on a thread of the transport's, when it ends by itself after it was open.
+    ``login`` answers what ssh asks; without it nobody is asked."""
     if uri.uses_ssh:
-        return SshTransport(uri, run_dir=run_dir, on_exit=on_exit)
+        return SshTransport(uri, run_dir=run_dir, on_exit=on_exit, login=login)
     return PlainTransport(uri, shell=LocalShell() if uri.is_local_daemon else None)
 
 
 class SshTransport:
     """One SSH master, its shell, and doors for libvirt's RPC."""
 
-    def __init__(self, uri: ConnectionUri, *, run_dir: Path, on_exit: Callable[[LinkError], None]) -> None:
+    def __init__(
+        self, uri: ConnectionUri, *, run_dir: Path, on_exit: Callable[[LinkError], None], login: Login | None = None
+    ) -> None:
         self._uri = uri
-        self._master = SshMaster(uri, run_dir=run_dir, on_exit=on_exit)
+        self._master = SshMaster(uri, run_dir=run_dir, on_exit=on_exit, login=login)
         self.shell: SshShell | LocalShell | None = SshShell(self._master)
 
     @property
