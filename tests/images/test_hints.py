@@ -3,7 +3,7 @@
 
 import pytest
 
-from vmconsole.images.hints import HINTS, error_of, explained
+from vmconsole.images.hints import error_of, explained
 from vmconsole.inventory import errors
 
 CASES = [
@@ -33,10 +33,20 @@ def test_unknown_words_are_passed_on() -> None:
     error = explained("It failed.", "purple", otherwise=errors.ImageDamaged)
     assert type(error) is errors.ImageDamaged
     assert error.explanation.said == "purple"
+    assert error.explanation.entry == errors.NOT_IN_CATALOGUE
 
 
-def test_every_hint_says_what_to_do() -> None:
-    assert all(hint.advice.endswith((".", ")")) and hint.cause.endswith(".") for hint in HINTS)
+def test_where_nothing_was_said_nothing_is_blamed() -> None:
+    error = explained("It failed.", " ")
+    assert error.explanation == errors.Explanation("It failed.")
+
+
+def test_a_known_word_keeps_its_entry_over_the_wire() -> None:
+    error = explained("It failed.", "write: /x: No space left on device")
+    again = error_of("ImageNoSpace", error.explanation)
+    assert again.explanation == error.explanation
+    assert again.explanation.entry == "image-no-space"
+    assert again.explanation.action == "free-space"
 
 
 def test_an_error_from_the_child_cannot_be_of_a_strange_kind() -> None:

@@ -32,6 +32,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NOT_IN_CATALOGUE = "not-in-catalogue"
+"""The ``Explanation.entry`` of an error of another program that no entry is known for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -47,6 +50,12 @@ class Explanation:
     """The host, file or guest that it concerns."""
     said: str = ""
     """The other side's own words, untouched."""
+    entry: str = ""
+    """Id of the catalogue's entry (``resources/errors``), NOT_IN_CATALOGUE, or empty for what needs no entry."""
+    action: str = ""
+    """What the console could do about it: an id of ``inventory.catalogue.ACTIONS``, or empty."""
+    names: tuple[tuple[str, str], ...] = ()
+    """What the entry's pattern found in the words, for example ``(("network", "default"),)``."""
 
     def summary(self) -> str:
         """One line for a table row or a status bar."""
@@ -61,8 +70,13 @@ class Explanation:
 class ConsoleError(Exception):
     """Base of the tree. ``str(error)`` is its one-line summary; ``error.explanation`` holds the parts."""
 
-    def __init__(self, what: str, *, cause: str = "", advice: str = "", where: str = "", said: str = "") -> None:
-        self.explanation = Explanation(what=what, cause=cause, advice=advice, where=where, said=said)
+    def __init__(
+        self, what: str, *, cause: str = "", advice: str = "", where: str = "", said: str = "",
+        entry: str = "", action: str = "", names: tuple[tuple[str, str], ...] = (),
+    ) -> None:  # fmt: skip
+        self.explanation = Explanation(
+            what=what, cause=cause, advice=advice, where=where, said=said, entry=entry, action=action, names=names
+        )
         super().__init__(self.explanation.summary())
 
 
