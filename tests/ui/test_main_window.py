@@ -70,6 +70,14 @@ def test_the_status_bar_sums_up(rig: Rig, window: MainWindow, qtbot: QtBot) -> N
     assert window.tree.chosen() == [host_id("kvm1")]
 
 
+def test_with_nothing_selected_the_window_tells_what_needs_a_look(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
+    rig.change_host("kvm1", state=HostState.FAILED, reason=REASON)
+    rig.change_guest("kvm2", "mail", state=GuestState.CRASHED)
+    wanted = "kvm1: kvm1 stopped answering.\nmail: crashed"
+    qtbot.waitUntil(lambda: window.empty_page._names.text() == wanted)
+    assert window.empty_page._names.isVisible()
+
+
 def test_demo_data_is_never_shown_as_real(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
     assert not window.menus.demo_label.isVisible()
     rig.change_host("kvm1", is_demo=True)

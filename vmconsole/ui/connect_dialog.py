@@ -51,7 +51,7 @@ class ConnectDialog(QDialog):
         self._field.textChanged.connect(self._on_text)
         self._meaning = QLabel(self)
         self._meaning.setTextFormat(Qt.TextFormat.PlainText)
-        self._meaning.setAccessibleName(self.tr("Address that will be used"))
+        self._meaning.setAccessibleDescription(self.tr("Address that will be used"))
         fade(self._meaning, theme)
         self._error = ErrorView(theme, self)
         self._buttons = QDialogButtonBox(

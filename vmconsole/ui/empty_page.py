@@ -10,7 +10,7 @@ from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from vmconsole.inventory.ids import GuestId
-from vmconsole.ui import columns, words
+from vmconsole.ui import columns, status_summary, words
 from vmconsole.ui.columns import COLUMNS, CPU
 from vmconsole.ui.scrolling import scroll_inside
 from vmconsole.ui.theme import fade
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 translate = QCoreApplication.translate
 WIDEST = 560
 MOST_NAMED = 30
+MOST_PROBLEMS = 12
 
 
 class EmptyPage(QScrollArea):
@@ -56,7 +57,7 @@ class EmptyPage(QScrollArea):
         self._values = [QLabel(self._sums) for _ in COLUMNS[CPU:]]
         for column, value in enumerate(self._values, CPU):
             self._form.addRow(columns.title(column), value)
-            value.setAccessibleName(columns.title(column))
+            value.setAccessibleDescription(columns.title(column))
         self._lay_out()
         self.show_nothing()
 
@@ -91,7 +92,24 @@ class EmptyPage(QScrollArea):
             )
         self._add.setVisible(not has_hosts)
         self._sums.hide()
-        self._names.hide()
+        told = self._told_problems()
+        self._names.setText("\n".join(told))
+        self._names.setVisible(bool(told))
+        fade(self._names, self._theme, "problem")
+
+    def _told_problems(self) -> Sequence[str]:
+        """A line for each host or guest that needs a look."""
+        told = []
+        for wanted in status_summary.problems(self._store)[:MOST_PROBLEMS]:
+            guest = self._store.guest(wanted) if isinstance(wanted, GuestId) else None
+            host = self._store.hosts.get(wanted.host if isinstance(wanted, GuestId) else wanted)
+            if guest is not None:
+                told.append(f"{guest.name}: {words.guest_state(guest.state)}")
+            elif host is not None:
+                reason = host.reason or host.figures_reason
+                state = words.host_state(host, self._formats)
+                told.append(f"{host.name}: {state}" if reason is None else f"{host.name}: {reason.what}")
+        return told
 
     def show_many(self, wanted: Sequence[HostId | GuestId]) -> None:
         """Several rows: how many, in which states, and what the guests use together."""

@@ -43,7 +43,7 @@ class FilterField(QLineEdit):
         self.addAction(self._glass, QLineEdit.ActionPosition.LeadingPosition)
         self.setClearButtonEnabled(True)
         self._count = QLabel(self)
-        self._count.setAccessibleName(self.tr("Number of matching guests"))
+        self._count.setAccessibleDescription(self.tr("Number of matching guests"))
         self._count.hide()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)

@@ -165,4 +165,4 @@ class FleetCells:
 
     def _counts(self, wanted: HostId) -> tuple[int, int]:
         guests = self._store.guests_of(wanted)
-        return sum(guest.state.has_process for guest in guests.values()), len(guests)
+        return sum(guest.state is GuestState.RUNNING for guest in guests.values()), len(guests)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vmconsole.inventory.facts import HostState
+from vmconsole.inventory.facts import GuestState, HostState
 from vmconsole.ui import columns, words
 from vmconsole.ui.columns import CPU, DISK, MEMORY, NETWORK
 from vmconsole.ui.error_view import ErrorView
@@ -137,7 +137,7 @@ class HostPage(QScrollArea):
         form.setHorizontalSpacing(24)
         for key, text in rows:
             value = QLabel(UNKNOWN, group)
-            value.setAccessibleName(text)
+            value.setAccessibleDescription(text)  # its name is what it says
             value.setTextFormat(Qt.TextFormat.PlainText)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self._fields[key] = value
@@ -177,7 +177,7 @@ class HostPage(QScrollArea):
     def _fill(self, host: Host) -> None:
         texts = self._cells.of(host.id)
         guests = self._context.store.guests_of(host.id).values()
-        running = sum(guest.state.has_process for guest in guests)
+        running = sum(guest.state is GuestState.RUNNING for guest in guests)
         age = words.figures_age_s(host, self._context.store.figures(host.id).last_at, self._formats)
         old = "" if age is None else translate("HostPage", "  ({age} ago)").format(age=self._formats.age(age))
         values = {

@@ -157,9 +157,8 @@ class MainWindow(QMainWindow):
         self.menus.fill_view((self.tasks_dock, self.events_dock))
 
     def _lay_out_status(self) -> None:
-        self._summary.setAccessibleName(self.tr("Summary"))
+        self._summary.setAccessibleDescription(self.tr("Summary"))
         self._problems.setFlat(True)
-        self._problems.setAccessibleName(self.tr("Problems"))
         self._problems.setToolTip(self.tr("Go to the next one"))
         self._problems.clicked.connect(self._on_problems)
         self.statusBar().addPermanentWidget(self._summary)

@@ -36,6 +36,8 @@ class Menus:
         )
         self.undo = self._action(window.tr("&Undo"), window.undo, QKeySequence.StandardKey.Undo, "undo")
         self.redo = self._action(window.tr("&Redo"), window.redo, "Ctrl+Shift+Z", "redo")
+        self.undo.setIconText(window.tr("Undo the last change"))
+        self.redo.setIconText(window.tr("Do it again"))
         self.add_connection.setToolTip(window.tr("Add a host to the list"))
         self.scheme_actions: dict[str, QAction] = {}
         self._file(host_actions)
