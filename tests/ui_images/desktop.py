@@ -42,6 +42,10 @@ class EditorProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ask(self, name: str, *words: str) -> Any:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps([name, *words]) + "\n")

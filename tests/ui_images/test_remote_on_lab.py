@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +28,6 @@ from tests.ui_images.desktop import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.display import Display
     from tests.lab.vmlab import LabHost
@@ -95,15 +94,28 @@ def test_closing_the_console_leaves_no_appliance_behind(
     display: Display, console: EditorProcess, lab_host: LabHost
 ) -> None:
     open_by_keyboard(display, console)
-    assert appliances()
+    family = descendants(console.pid)
+    assert any("qemu-system" in line for line in family.values()), family
     assert console.close() == 0
-    end = time.monotonic() + 15
-    while appliances() or "qemu-nbd" in lab_host.exec("ps", "-eo", "args", check=False).stdout:
-        assert time.monotonic() < end, (appliances(), lab_host.exec("ps", "-eo", "args", check=False).stdout)
-        time.sleep(0.2)
+    wait_for(lambda: not still_there(family), deadline_s=15, what=f"all of them end: {family}")
+    wait_for(
+        lambda: "qemu-nbd" not in lab_host.exec("ps", "-eo", "args", check=False).stdout,
+        deadline_s=20,
+        what="the host serves the disk no more",
+    )
 
 
-def appliances() -> list[str]:
-    """Appliances of libguestfs on this machine that were started by a worker of ours."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if "guestfs-" in line and "qemu" in line and "drafts" in line]
+def descendants(root: int) -> dict[int, str]:
+    """Process id → command line of all that stem from a process."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    found, family = {root}, {}
+    for pid, parent, args in sorted(rows, key=lambda row: int(row[0])):
+        if int(parent) in found:
+            found.add(int(pid))
+            family[int(pid)] = args
+    return family
+
+
+def still_there(family: dict[int, str]) -> list[str]:
+    return [args for pid, args in family.items() if Path(f"/proc/{pid}").exists()]
