@@ -255,6 +255,11 @@ class SshShell:
     def is_local(self) -> bool:
         return False
 
+    def rpc_door(self) -> RpcDoor:
+        """As ``SshMaster.rpc_door``. Raises LinkLost when there is no connection."""
+        self._require_master()
+        return self._master.rpc_door()
+
     def run(self, command: str, *, deadline_s: float, feed: bytes = b"") -> Completed:
         """As ``Shell.run``. The host ends the command too: through ``timeout`` of its coreutils, where it has that."""
         process = self._client(_with_remote_deadline(command, deadline_s))

@@ -28,6 +28,12 @@ SCHEME_HELP = (
     "qemu+tcp://host/system, qemu+libssh2://user@host/system, lxc+ssh://host/system, xen+ssh://host/system "
     "or test:///default."
 )
+JUMP = "vmconsole_jump"
+"""A parameter of our own: the jump hosts, as for ``ssh -J``."""
+READ_ONLY = "vmconsole_readonly"
+"""A parameter of our own: 1 opens the connection for looking only (virConnectOpenReadOnly)."""
+_OWN_PREFIX = "vmconsole_"
+"""Parameters that libvirt never sees: it refuses what it does not know."""
 _FOR_SSH_ALONE = frozenset({"command", "keyfile", "no_verify", "no_tty", "known_hosts"})
 _CHOICES = {
     "mode": ("auto", "legacy", "direct"),
@@ -35,7 +41,11 @@ _CHOICES = {
     "no_verify": ("0", "1"),
     "no_tty": ("0", "1"),
     "known_hosts_verify": ("normal", "auto", "ignore"),
+    READ_ONLY: ("0", "1"),
 }
+_JUMP_HOP = re.compile(
+    r"(?:[A-Za-z0-9_.+][A-Za-z0-9_.+-]*@)?(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.][A-Za-z0-9_.-]*)(?::\d{1,5})?"
+)
 _SAFE_HOST = re.compile(r"[A-Za-z0-9_:.%\[\]-]+")
 
 
@@ -78,6 +88,16 @@ class ConnectionUri:
         return next((value for key, value in self.parameters if key == name), "")
 
     @property
+    def read_only(self) -> bool:
+        """Whether the user wants to look only."""
+        return self.parameter(READ_ONLY) == "1"
+
+    @property
+    def jump(self) -> str:
+        """Jump hosts as for ``ssh -J``, or empty: then the ssh configuration alone says."""
+        return self.parameter(JUMP)
+
+    @property
     def ssh_program(self) -> str:
         """The program that stands for ssh on this connection: ``command=``, else ``ssh`` from the search path."""
         return self.parameter("command") or "ssh"
@@ -95,14 +115,20 @@ class ConnectionUri:
             options += ["-o", "StrictHostKeyChecking=no"]
         if self.parameter("known_hosts"):
             options += ["-o", f"UserKnownHostsFile={self.parameter('known_hosts')}"]
+        if self.jump:
+            options += ["-J", self.jump]
         return tuple(options)
 
     def for_libvirt(self, *, ssh_wrapper: str = "") -> str:
         """The URI to open with libvirt. With ``ssh_wrapper`` libvirt runs that program in place of ssh, and what only
         ssh needs is left out, as the shared connection has it already."""
         if not ssh_wrapper:
-            return self.text
-        kept = [(key, value) for key, value in self.parameters if key not in _FOR_SSH_ALONE]
+            return _without_own(self.text)
+        kept = [
+            (key, value)
+            for key, value in self.parameters
+            if key not in _FOR_SSH_ALONE and not key.startswith(_OWN_PREFIX)
+        ]
         query = urlencode([*kept, ("command", ssh_wrapper), ("no_tty", "1")], quote_via=quote)
         user = f"{quote(self.user, safe='')}@" if self.user else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -149,6 +175,13 @@ def _host_as_typed(parts: SplitResult) -> str:
     """``urlsplit`` makes host names lower case, but names in an ssh config may have capitals."""
     at = parts.netloc.lower().rfind(parts.hostname or "")
     return unquote(parts.netloc[at : at + len(parts.hostname or "")]) if parts.hostname else ""
+
+
+def _without_own(text: str) -> str:
+    """As typed, but for our own parameters."""
+    base, _, query = text.partition("?")
+    kept = [part for part in query.split("&") if not unquote(part).startswith(_OWN_PREFIX)]
+    return f"{base}?{'&'.join(kept)}" if any(kept) else base
 
 
 def _one_of(names: Iterable[str]) -> str:
@@ -201,3 +234,16 @@ def _check_parameters(uri: ConnectionUri) -> None:
             _refuse(
                 uri.text, f"The parameter {key} is «{value}», which is no path.", f"Give a path: {key}=/path/to/it."
             )
+        if key == JUMP:
+            _check_jump(uri, value)
+        elif key.startswith(_OWN_PREFIX) and key not in _CHOICES:
+            _refuse(uri.text, f"The parameter {key} is not known.", f"Known ones: {JUMP}, {READ_ONLY}.")
+
+
+def _check_jump(uri: ConnectionUri, value: str) -> None:
+    """A hop that ssh could take for an option, or a shell for a command, never gets near them."""
+    if not uri.uses_ssh:
+        _refuse(uri.text, "Only SSH goes through jump hosts.", "Use qemu+ssh://, or leave the jump host out.")
+    for hop in value.split(","):
+        if not _JUMP_HOP.fullmatch(hop):
+            _refuse(uri.text, f"«{hop}» cannot be a jump host.", "Give user@host:port, several with commas between.")
