@@ -13,23 +13,30 @@ from vmconsole.inventory.facts import Host, HostState
 from vmconsole.inventory.ids import HostId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from vmconsole.app.cli import Options
     from vmconsole.links.base import Link
     from vmconsole.links.fleet import Fleet
     from vmconsole.links.libvirt_link import LibvirtLoop
+    from vmconsole.links.login import Login
+    from vmconsole.links.uri import ConnectionUri
     from vmconsole.metrics.delta import Post
     from vmconsole.settings.profile import Profile
+
+    MakeLogin = Callable[[ConnectionUri], Login]
 
 
 class LinkMaker:
     """Makes links to real hosts. libvirt and its event loop come with the first of them, not before the window."""
 
-    def __init__(self, post: Post, *, run_dir: Path, profile: Profile) -> None:
+    def __init__(self, post: Post, *, run_dir: Path, profile: Profile, make_login: MakeLogin | None = None) -> None:
+        """Without ``make_login`` ssh asks nobody for anything."""
         self._post = post
         self._run_dir = run_dir
         self._profile = profile
+        self._make_login = make_login
         self._event_loop: LibvirtLoop | None = None
 
     def make(self, uri: str) -> Link:
@@ -45,9 +52,11 @@ class LinkMaker:
             os.environ["LANGUAGE"] = "en"
             self._event_loop = LibvirtLoop()
             self._event_loop.start()
+        login = self._make_login(address) if self._make_login is not None and address.uses_ssh else None
         return HostLink(
-            address, post=self._post, event_loop=self._event_loop, make_sampler=make_sampler, run_dir=self._run_dir
-        )
+            address, post=self._post, event_loop=self._event_loop, make_sampler=make_sampler, run_dir=self._run_dir,
+            login=login,
+        )  # fmt: skip
 
     def close(self) -> None:
         if self._event_loop is not None:

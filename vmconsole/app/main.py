@@ -20,12 +20,15 @@ from vmconsole.app.after import AfterRun
 from vmconsole.app.bench import BenchReport
 from vmconsole.app.dump import dump_of
 from vmconsole.app.hosts import LinkMaker, connect_all
+from vmconsole.app.logins import LoginMaker
 from vmconsole.links.fleet import Fleet
 from vmconsole.operations.runner import OperationRunner
 from vmconsole.settings.profile import Profile
+from vmconsole.settings.secrets import KeyringSecrets
 from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
+from vmconsole.ui.login_queue import LoginQueue
 from vmconsole.ui.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -44,16 +47,25 @@ def run(options: Options) -> int:
         store = Store()
         bridge = Bridge(store)
         parts.callback(bridge.close)
-        links = LinkMaker(bridge.post, run_dir=_run_dir(parts), profile=profile)
+        secrets = KeyringSecrets()
+        parts.callback(secrets.close)
+        run_dir = _run_dir(parts)
+        questions = LoginQueue(bridge, app)
+        logins = LoginMaker(questions, secrets, bridge.post, run_dir=run_dir)
+        parts.callback(logins.close)
+        logins.start()
+        asks = options.after_s is None  # else nobody is there
+        links = LinkMaker(bridge.post, run_dir=run_dir, profile=profile, make_login=logins.make if asks else None)
         parts.callback(links.close)
         fleet = Fleet(links.make, bridge.post)
         parts.callback(fleet.close)
         runner = OperationRunner(fleet.link, bridge.post, host_name=lambda host: _name_of(store, host))
         parts.callback(runner.close)
-        context = Context(store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile)
+        context = Context(store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile, secrets=secrets)
         window = MainWindow(context)
         window.set_dump_maker(lambda: dump_of(store))
         report = BenchReport(window, options.bench) if options.bench else None
+        questions.set_window(window)
         window.show()
         # After the first paint: nothing that a host does may delay the window.
         QTimer.singleShot(0, window, lambda: connect_all(options, fleet, profile, bridge.post))
@@ -65,6 +77,7 @@ def run(options: Options) -> int:
         status = app.exec()
         if report is not None:
             report.write()
+        questions.close()
         window.close()
         return status
 

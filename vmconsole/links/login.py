@@ -47,7 +47,8 @@ class OpenQuestion:
 
 
 class Login:
-    """``account_of(text, pid)``: the account with its port that a question of the process ``pid`` concerns."""
+    """``account_of(text, pid)``: the account with its port that a question of the process ``pid`` concerns.
+    ``tell`` gets a sentence, from any thread, when an answer could not be remembered."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Login:
         prompter: Prompter,
         secrets: Secrets,
         account_of: Callable[[str, int], str],
+        tell: Callable[[str], None] = lambda _: None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._host = host
@@ -66,6 +68,7 @@ class Login:
         self._prompter = prompter
         self._secrets = secrets
         self._account_of = account_of
+        self._tell = tell
         self._patience_s = patience_s
         self._lock = threading.Lock()
         self._listener: Listener | None = None
@@ -123,7 +126,7 @@ class Login:
         if error is None:
             for name, answer in given.items():
                 if answer.remember:
-                    self._secrets.remember(name, answer.text, host=self._host)
+                    self._secrets.remember(name, answer.text, host=self._host, on_problem=self._tell)
 
     # -- a question (a thread of its own) ------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmconsole.inventory.ids import HostId
 
 
@@ -95,15 +97,16 @@ class Prompter(Protocol):
 
 
 class Secrets(Protocol):
-    """Where secrets are kept. The methods may block up to a deadline of their own; never on the GUI thread."""
+    """Where secrets are kept. ``why_not`` and ``find`` may block, up to a deadline of their own."""
 
     def why_not(self) -> str:
         """Why nothing can be remembered, as a sentence, or empty."""
 
     def find(self, name: str) -> str | None: ...
 
-    def remember(self, name: str, secret: str, *, host: str) -> None:
-        """``host``: the connection whose logins are forgotten together."""
+    def remember(self, name: str, secret: str, *, host: str, on_problem: Callable[[str], None]) -> None:
+        """``host``: the connection whose logins are forgotten together. ``on_problem`` gets a sentence, from any
+        thread, when it could not be stored."""
 
 
 class NoSecrets:
@@ -116,8 +119,8 @@ class NoSecrets:
         del name
         return None
 
-    def remember(self, name: str, secret: str, *, host: str) -> None:
-        del name, secret, host
+    def remember(self, name: str, secret: str, *, host: str, on_problem: Callable[[str], None]) -> None:
+        del name, secret, host, on_problem
 
 
 _PASSPHRASE = re.compile(r"Enter passphrase for (?:key )?['\"]?(?P<file>.+?)['\"]?(?: \(.*\))?: ?$")

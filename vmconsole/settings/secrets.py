@@ -1,10 +1,182 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The user's keyring. The only importer of ``keyring``.
+"""The user's keyring: remembers logins, finds them, forgets them. The only importer of ``keyring``.
 
-Imported late: finding a backend takes a fifth of a second.
+Imported late, and used on one worker thread alone: finding a backend takes a fifth of a second, and a locked keyring
+asks its user before it answers, which may take for ever. Callers wait up to a deadline, never the GUI thread. Nothing
+of this is written anywhere else: the list of what belongs to a connection lies in the keyring too.
 """
 
 from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import threading
+import time
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keyring.backend import KeyringBackend
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+SERVICE = "vmconsole"
+FIND_S = 5.0
+"""A keyring that takes longer is most likely waiting to be unlocked: then the user is asked for the login itself."""
+LOOK_AGAIN_S = 10.0
+"""A keyring that is missing may be started later."""
+NO_KEYRING = "There is no keyring in this session: install gnome-keyring or KWallet, and log in again."
+SILENT = "The keyring does not answer; it may be locked."
+_NOT_SAFE = ("fail", "null", "plaintext", "keyrings.alt")
+
+
+class KeyringSecrets:
+    """``close`` once. ``links.prompts.Secrets`` in all that it offers."""
+
+    def __init__(self, *, service: str = SERVICE, find_s: float = FIND_S) -> None:
+        self._service = service
+        self._find_s = find_s
+        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._lock = threading.Lock()
+        self._worker: threading.Thread | None = None
+        self._closed = False
+        self._backend: KeyringBackend | None = None
+        self._looked_at = float("-inf")
+
+    def why_not(self) -> str:
+        """Why nothing can be remembered, as a sentence, or empty. Blocks for a moment."""
+        try:
+            usable = self._submit(self._usable).result(self._find_s) is not None
+        except (TimeoutError, CancelledError):
+            return SILENT
+        except RuntimeError as error:
+            return f"The keyring cannot be used: {error}."
+        return "" if usable else NO_KEYRING
+
+    def find(self, name: str) -> str | None:
+        """What was remembered under this name. Blocks for a moment; None also when the keyring does not answer."""
+        job = self._submit(lambda: self._get(name))
+        try:
+            return job.result(self._find_s)
+        except (TimeoutError, CancelledError):
+            job.cancel()
+        except RuntimeError as error:
+            log.warning("the keyring could not be read: %s", error)
+        return None
+
+    def remember(self, name: str, secret: str, *, host: str, on_problem: Callable[[str], None]) -> None:
+        """Begin to store; does not block. ``host``: the connection with which it is forgotten. ``on_problem`` gets a
+        sentence, on the worker's thread, when it did not work."""
+
+        def tell(done: Future[None]) -> None:
+            if not done.cancelled() and done.exception() is not None:
+                on_problem(f"The login could not be remembered: {done.exception()}.")
+
+        self._submit(lambda: self._put(name, secret, host)).add_done_callback(tell)
+
+    def forget(self, host: str) -> Future[int]:
+        """Begin to forget the logins of a connection. How many there were; RuntimeError when the keyring refuses."""
+        return self._submit(lambda: self._forget(host))
+
+    def close(self, *, timeout_s: float = 0.2) -> None:
+        """A job that the keyring keeps waiting is left behind."""
+        with self._lock:
+            self._closed = True
+            worker = self._worker
+        self._jobs.put(None)
+        if worker is not None:
+            worker.join(timeout_s)
+
+    # -- the worker ----------------------------------------------------------------------------------------------------
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                future.cancel()
+                return future
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="keyring", daemon=True)
+                self._worker.start()
+        self._jobs.put(lambda: _run(work, future))
+        return future
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None and not self._closed:
+            job()
+
+    def _usable(self) -> KeyringBackend | None:
+        """The user's keyring, unless it is none or keeps secrets in plain files."""
+        now = time.monotonic()
+        if self._backend is None and now - self._looked_at >= LOOK_AGAIN_S:
+            import keyring.core  # late: see above
+
+            keyring.core.init_backend()
+            found = keyring.core.get_keyring()
+            kind = f"{type(found).__module__}.{type(found).__name__}".lower()
+            self._backend = None if any(word in kind for word in _NOT_SAFE) else found
+            self._looked_at = now
+        return self._backend
+
+    def _need(self) -> KeyringBackend:
+        backend = self._usable()
+        if backend is None:
+            raise RuntimeError("there is none")
+        return backend
+
+    def _get(self, name: str) -> str | None:
+        backend = self._usable()
+        return None if backend is None else backend.get_password(self._service, name)
+
+    def _put(self, name: str, secret: str, host: str) -> None:
+        backend = self._need()
+        known = self._names(host)
+        if name not in known:  # first, so that nothing is stored that could not be forgotten again
+            backend.set_password(self._service, _list_name(host), json.dumps([*known, name]))
+        backend.set_password(self._service, name, secret)
+
+    def _forget(self, host: str) -> int:
+        from keyring.errors import PasswordDeleteError  # late: see above
+
+        backend, gone = self._need(), 0
+        names = self._names(host)
+        for name in names:
+            with contextlib.suppress(PasswordDeleteError):  # the user removed it with the keyring's own program
+                backend.delete_password(self._service, name)
+                gone += 1
+        if names:
+            backend.delete_password(self._service, _list_name(host))
+        return gone
+
+    def _names(self, host: str) -> list[str]:
+        try:
+            found = json.loads(self._get(_list_name(host)) or "[]")
+        except ValueError:
+            return []
+        return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def _list_name(host: str) -> str:
+    return f"logins of {host}"
+
+
+def _run(work: Callable[[], T], future: Future[T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = work()
+    except Exception as error:  # noqa: BLE001  # backends raise errors of D-Bus and of libraries that we do not import
+        # The error itself is dropped, as its frames hold the call's arguments, and so a secret.
+        future.set_exception(
+            RuntimeError(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        )
+    else:
+        future.set_result(result)
 
 
 def backend_name() -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from vmconsole.links.fleet import Fleet
     from vmconsole.operations.runner import OperationRunner
     from vmconsole.settings.profile import Profile
+    from vmconsole.settings.secrets import KeyringSecrets
     from vmconsole.store.store import Store
     from vmconsole.ui.bridge import Bridge
 
@@ -23,3 +24,5 @@ class Context:
     runner: OperationRunner
     profile: Profile
     """Where settings, history, caches and drafts live, and the typed settings themselves."""
+    secrets: KeyringSecrets | None = None
+    """Remembered logins; None where there are none to be forgotten."""
