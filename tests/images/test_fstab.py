@@ -89,15 +89,11 @@ class Appliance:
 
     def __init__(self, lsblk: str, thorough: dict[str, str] | None = None) -> None:
         self.lsblk, self.thorough, self.asked_thoroughly = lsblk, thorough or {}, False
-        self.lsblk_later = ""
 
     def debug(self, subcommand: str, arguments: list[str]) -> str:
         if not self.lsblk:
             raise RuntimeError("lsblk: command not found")
         return self.lsblk
-
-    def blockdev_rereadpt(self, device: str) -> None:
-        self.lsblk = self.lsblk_later or self.lsblk
 
     def list_filesystems(self) -> dict[str, str]:
         self.asked_thoroughly = True
@@ -141,11 +137,18 @@ def test_where_nothing_is_seen_quickly_libguestfs_is_asked() -> None:
     assert [(v.device, v.type, v.size_bytes) for v in volumes] == [("/dev/sda1", "ext4", 10)]
 
 
-def test_partitions_that_come_late_are_waited_for() -> None:
-    appliance = Appliance(lsblk())
-    appliance.lsblk_later = lsblk(node("/dev/sda1", "ext4"))
-    _, volumes = find_volumes(appliance)  # type: ignore[arg-type]  # as above
-    assert [(v.device, v.type) for v in volumes] == [("/dev/sda1", "ext4")]
+def test_the_disk_is_found_whichever_name_the_kernel_gave_it() -> None:
+    """The appliance's own disk can come up first, and then is the kernel's sda."""
+    ours = json.loads(
+        lsblk(node("/dev/sda1", "ext4"), node("/dev/sda2", "LVM2_member", node("/dev/mapper/v-l", "xfs")))
+    )
+    swapped = json.loads(json.dumps(ours).replace("/dev/sda", "/dev/sdb"))
+    root = {"path": "/dev/sda", "size": 5, "type": "disk", "fstype": "ext2", "mountpoint": "/"}
+    swapped["blockdevices"].insert(0, root)
+    for answer in (ours, swapped):
+        devices, volumes = find_volumes(Appliance(json.dumps(answer)))  # type: ignore[arg-type]  # as above
+        assert [(d.name, d.size_bytes) for d in devices] == [("/dev/sda", 1000)]
+        assert [(v.device, v.type) for v in volumes] == [("/dev/sda1", "ext4"), ("/dev/v/l", "xfs")]
 
 
 def test_btrfs_is_asked_for_thoroughly_and_keeps_its_labels() -> None:

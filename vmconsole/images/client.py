@@ -174,9 +174,15 @@ class GuestfsClient:
             raise self._reason or self._died() from error
 
     def _read(self, answers: BinaryIO) -> None:
-        with contextlib.suppress(ValueError, OSError):
+        try:
             for line in answers:
                 self._take(wire.decode(line))
+        except wire.BadMessage as error:
+            self.kill(
+                ImageError("The program that reads the image gave an answer that is not understood.", said=str(error))
+            )
+        except (ValueError, OSError):
+            pass  # the pipe was closed under us
         is_surprise = self._reason is None
         # However it ended, an appliance without its child must not stay.
         self.kill(self._died())

@@ -8,6 +8,7 @@ as libguestfs does (btrfs subvolumes, md, LDM), or nothing at all, libguestfs' o
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from dataclasses import dataclass
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
     from vmconsole.images.child.handle import Handle
 
 DISK = "/dev/sda"
-"""The one disk that is added; the appliance's own root comes after it."""
+"""libguestfs' name of the one disk that is added."""
 # lsblk asks udev for the types, so udev must be done: right after the start, on a slow machine, it is not.
 # NAME is asked for because only with it lsblk shows what is inside what.
-_LSBLK = f"udevadm settle; lsblk -b -J -o NAME,PATH,SIZE,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,PARTUUID {DISK}"
-_BLANK_TRIES = 2
+_LSBLK = "udevadm settle; lsblk -b -J -o NAME,PATH,SIZE,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,PARTUUID,MOUNTPOINT"
 _NEEDS_THOROUGH = {"btrfs", "linux_raid_member", "zfs_member", "ldm_member"}
 NOT_MOUNTABLE = {"", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member"}
 ENCRYPTED = {"crypto_LUKS", "BitLocker"}
@@ -49,25 +49,31 @@ class Volume:
 def find_volumes(handle: Handle) -> tuple[tuple[Device, ...], tuple[Volume, ...]]:
     """The disk, and what is on it. RuntimeError if the appliance cannot tell."""
     try:
-        devices, quick = _quick(handle)
-        for _ in range(_BLANK_TRIES):
-            if any(v.device != DISK or v.type != "unknown" for v in quick):
-                break
-            # A blank disk, or one whose partitions the appliance's kernel has not read yet.
-            handle.blockdev_rereadpt(DISK)
-            devices, quick = _quick(handle)
+        disk = _our_disk(json.loads(handle.debug("sh", [_LSBLK]))["blockdevices"])
     except (RuntimeError, ValueError, KeyError):
         # lsblk may be missing from the appliance, or too old for JSON: then only the thorough way is left.
         return (), _thorough(handle, {})
+    devices = (Device(DISK, int(disk["size"] or 0)),)
+    quick = [_renamed(v, str(disk["path"])) for v in _volumes_below(disk)]
     if any(v.type in _NEEDS_THOROUGH for v in quick) or all(v.type == "unknown" for v in quick):
         return devices, _thorough(handle, {v.device: v for v in quick})
     return devices, tuple(v for v in quick if v.type != "LVM2_member")
 
 
-def _quick(handle: Handle) -> tuple[tuple[Device, ...], list[Volume]]:
-    disks = json.loads(handle.debug("sh", [_LSBLK]))["blockdevices"]
-    devices = tuple(Device(d["path"], int(d["size"] or 0)) for d in disks)
-    return devices, [v for disk in disks for v in _volumes_below(disk)]
+def _our_disk(disks: list[dict[str, Any]]) -> dict[str, Any]:
+    """The image's disk: the other one holds the appliance's own root. Which of them the kernel calls sda depends on
+    which answered first, while libguestfs names them in the order they were added. KeyError if it is not clear."""
+    ours = [d for d in disks if str(d["path"]).startswith("/dev/sd") and d.get("mountpoint") != "/"]
+    if len(ours) != 1:
+        raise KeyError("disk")
+    return ours[0]
+
+
+def _renamed(volume: Volume, kernel_name: str) -> Volume:
+    """With libguestfs' name for the kernel's."""
+    part = volume.device.removeprefix(kernel_name)
+    is_part = volume.device.startswith(kernel_name) and (not part or part.isdecimal())
+    return dataclasses.replace(volume, device=DISK + part) if is_part else volume
 
 
 def _volumes_below(node: dict[str, Any]) -> list[Volume]:
