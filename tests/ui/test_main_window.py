@@ -292,6 +292,17 @@ def test_the_layout_is_remembered(rig: Rig, window: MainWindow, qtbot: QtBot) ->
     again.close()
 
 
+def test_a_column_is_shown_and_hidden_from_the_menu(window: MainWindow) -> None:
+    menu = window.columns_menu
+    state = menu.actions()[0]
+    menu.aboutToShow.emit()
+    assert [action.isChecked() for action in menu.actions()] == [False, True, True, True, True]
+    state.trigger()
+    assert not window.tree.isColumnHidden(1)
+    state.trigger()
+    assert window.tree.isColumnHidden(1)
+
+
 def test_a_task_can_be_cancelled_and_shows_its_progress(rig: Rig, window: MainWindow) -> None:
     task = Task(
         id=7, title="Copy a disk", where="kvm1", state=TaskState.RUNNING, began_at=1.0, progress=0.42, virsh="virsh x"

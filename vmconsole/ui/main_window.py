@@ -23,9 +23,9 @@ from PySide6.QtWidgets import (
 from vmconsole import __version__
 from vmconsole.inventory.ids import GuestId
 from vmconsole.inventory.tasks import TaskState
-from vmconsole.ui import columns, status_summary
+from vmconsole.ui import status_summary
 from vmconsole.ui.actions import GuestActions
-from vmconsole.ui.columns import COLUMNS, STATE
+from vmconsole.ui.columns_menu import ColumnsMenu
 from vmconsole.ui.confirm import ask_all_again
 from vmconsole.ui.connect_dialog import ConnectDialog
 from vmconsole.ui.diagnostics import Diagnostics
@@ -115,6 +115,7 @@ class MainWindow(QMainWindow):
         self.events_dock = EventsDock(context.store, theme, formats, self)
         self.guest_actions = GuestActions(context, theme, self.tree.chosen_guests, self)
         self.host_actions = HostActions(context, theme, self._chosen_hosts, self)
+        self.columns_menu = ColumnsMenu(self.tree, self)
         self.menus = Menus(self, theme, self.guest_actions, self.host_actions)
         self._summary = QLabel(self)
         self._problems = QPushButton(self)
@@ -171,7 +172,7 @@ class MainWindow(QMainWindow):
         self.tree.chosen_changed.connect(self._on_chosen)
         self.tree.menu_wanted.connect(self._on_menu)
         self.tree.activated.connect(self._on_activated)
-        self.tree.header().customContextMenuRequested.connect(self._on_header_menu)
+        self.tree.header().customContextMenuRequested.connect(self.columns_menu.on_header_menu)
         self.empty_page.add_wanted.connect(self.add_connection)
         self.events_dock.shown_wanted.connect(self._on_shown_wanted)
         self._soon = self._once_after(0, self._show_chosen)
@@ -351,31 +352,6 @@ class MainWindow(QMainWindow):
             ).format(version=__version__),
         )
 
-    def columns_menu(self) -> QMenu:
-        """Which columns are shown. The name always is."""
-        menu = QMenu(self.tr("Co&lumns"), self)
-        for column in range(STATE, len(COLUMNS)):
-            action = menu.addAction(columns.title(column))
-            action.setCheckable(True)
-            action.setData(column)
-            action.toggled.connect(self._on_column)
-        menu.aboutToShow.connect(self._on_columns_menu)
-        self._columns_menu = menu
-        return menu
-
-    @Slot()
-    def _on_columns_menu(self) -> None:
-        for action in self._columns_menu.actions():
-            action.blockSignals(True)  # noqa: FBT003  # Qt's own signature
-            action.setChecked(not self.tree.isColumnHidden(int(action.data())))
-            action.blockSignals(False)  # noqa: FBT003  # same
-
-    @Slot(bool)
-    def _on_column(self, is_shown: bool) -> None:  # noqa: FBT001  # a slot: Qt calls it with the action's state
-        action = self.sender()
-        if isinstance(action, QAction):
-            self.tree.setColumnHidden(int(action.data()), not is_shown)
-
     @Slot(str)
     def _on_filter(self, text: str) -> None:
         self.tree.set_filter(text)
@@ -408,10 +384,6 @@ class MainWindow(QMainWindow):
         else:
             menu.addAction(self.menus.add_connection)
         menu.popup(at)
-
-    @Slot(QPoint)
-    def _on_header_menu(self, at: QPoint) -> None:
-        self._columns_menu.popup(self.tree.header().mapToGlobal(at))
 
     @Slot()
     def _on_activated(self) -> None:

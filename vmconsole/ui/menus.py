@@ -95,7 +95,7 @@ class Menus:
         self._view_menu.addSeparator()
         self._view_menu.addAction(self._action(window.tr("&Open All Hosts"), window.open_all_hosts, "Ctrl++"))
         self._view_menu.addAction(self._action(window.tr("&Close All Hosts"), window.close_all_hosts, "Ctrl+-"))
-        self._view_menu.addMenu(window.columns_menu())
+        self._view_menu.addMenu(window.columns_menu)
         self._view_menu.addSeparator()
         self._schemes(self._view_menu.addMenu(window.tr("C&olours")))
 
