@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connect, Disconnect, Try Now and Remove for the selected hosts. GUI thread."""
+"""Connect, Disconnect, Try Now, Forget Login and Remove for the selected hosts. GUI thread."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Slot
 from PySide6.QtGui import QAction, QGuiApplication
 
+from vmconsole.inventory.deltas import EventSeen
 from vmconsole.inventory.facts import HostState
 from vmconsole.operations.base import Confirmation
 from vmconsole.ui.confirm import confirm
@@ -15,6 +17,7 @@ from vmconsole.ui.connect_dialog import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from PySide6.QtWidgets import QMenu, QWidget
 
@@ -38,17 +41,20 @@ class HostActions(QObject):
         self.connect_action = QAction(theme.icon("connect"), self.tr("&Connect"), self)
         self.try_action = QAction(theme.icon("reboot"), self.tr("&Try Now"), self)
         self.disconnect_action = QAction(theme.icon("disconnect"), self.tr("&Disconnect"), self)
+        self.forget_action = QAction(theme.icon("key"), self.tr("Forget Login"), self)
         self.remove_action = QAction(theme.icon("remove"), self.tr("Remove Connection…"), self)
         self.copy_action = QAction(theme.icon("copy"), self.tr("Copy Address"), self)
         self.connect_action.triggered.connect(self._on_connect)
         self.try_action.triggered.connect(self._on_connect)
         self.disconnect_action.triggered.connect(self._on_disconnect)
+        self.forget_action.triggered.connect(self._on_forget)
         self.remove_action.triggered.connect(self._on_remove)
         self.copy_action.triggered.connect(self._on_copy)
         self._names = (
             (self.connect_action, "connect"),
             (self.try_action, "reboot"),
             (self.disconnect_action, "disconnect"),
+            (self.forget_action, "key"),
             (self.remove_action, "remove"),
             (self.copy_action, "copy"),
         )
@@ -61,6 +67,7 @@ class HostActions(QObject):
             menu.addAction(action)
         menu.addSeparator()
         menu.addAction(self.copy_action)
+        menu.addAction(self.forget_action)
         menu.addAction(self.remove_action)
 
     def refresh(self) -> None:
@@ -71,6 +78,8 @@ class HostActions(QObject):
             (self.try_action, bool(states & WAITING), self.tr("Not now: no next try is waited for.")),
             (self.disconnect_action, bool(states - {HostState.DISCONNECTED}),
              self.tr("Not now: the host is disconnected already.")),
+            (self.forget_action, bool(states) and self._context.secrets is not None,
+             self.tr("Not now: no logins are remembered here.")),
             (self.remove_action, bool(states), ""),
             (self.copy_action, bool(states), ""),
         ):  # fmt: skip
@@ -98,6 +107,29 @@ class HostActions(QObject):
     @Slot()
     def _on_copy(self) -> None:
         QGuiApplication.clipboard().setText("\n".join(host.id for host in self._hosts()))
+
+    @Slot()
+    def _on_forget(self) -> None:
+        """Passwords and passphrases that were remembered for these hosts leave the keyring."""
+        for host in self._hosts():
+            self._forget(host)
+
+    def _forget(self, host: Host) -> None:
+        secrets, bridge = self._context.secrets, self._context.bridge
+        if secrets is None:
+            return
+
+        def tell(done: Future[int]) -> None:
+            error = None if done.cancelled() else done.exception()
+            if error is not None:
+                text = self.tr("{host}: its login could not be forgotten: {why}.").format(host=host.name, why=error)
+            elif not done.cancelled() and done.result():
+                text = self.tr("{host}: its remembered login is forgotten").format(host=host.name)
+            else:
+                text = self.tr("{host}: no login was remembered").format(host=host.name)
+            bridge.post(EventSeen(time.time(), host.id, text, None, is_problem=error is not None))
+
+        bridge.when_done(secrets.forget(host.id), tell)
 
     @Slot()
     def _on_remove(self) -> None:

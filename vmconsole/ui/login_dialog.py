@@ -50,6 +50,7 @@ class LoginDialog(QDialog):
         self.setObjectName("login")
         self.setWindowTitle(self._title())
         self.setMinimumWidth(WIDTH)
+        self.resize(WIDTH, 0)
         self._field = self._make_field()
         self._reveal = self._make_reveal()
         self._remember = QCheckBox(self.tr("&Remember in the keyring"), self)
