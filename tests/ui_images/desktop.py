@@ -103,6 +103,8 @@ class FileManager:
         display.run("xdotool", "windowmove", self._window, str(x), str(y))
         display.run("xdotool", "windowsize", self._window, str(width), str(height))
         display.run("xdotool", "windowactivate", "--sync", self._window)
+        if any(folder.iterdir()):
+            wait_for(self._shows_an_icon, deadline_s=30, what="the file manager has read its folder", step_s=0.2)
 
     def _windows(self) -> list[str]:
         argv = ["xdotool", "search", "--onlyvisible", "--class", "pcmanfm-qt"]
@@ -112,6 +114,13 @@ class FileManager:
     def _find(self) -> bool:
         self._window = next(iter(self._windows()), "")
         return bool(self._window)
+
+    def _shows_an_icon(self) -> bool:
+        """Whether the place of the first icon has more than the background's colour."""
+        x, y = FIRST_ICON
+        area = f"60x60+{x - 30}+{y - 30}"
+        picture = ["import", "-silent", "-window", "root", "-crop", area, "-format", "%k", "info:-"]
+        return int(self._display.run(*picture) or 0) > 1
 
     def copy_here(self) -> None:
         """Answer «Copy here» in the menu that it opens after a drop."""

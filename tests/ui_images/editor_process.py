@@ -92,6 +92,9 @@ class Answers:
         viewport = self._window.browser.view.viewport()
         return _on_screen(viewport, QPoint(viewport.width() // 2, viewport.height() - 25))
 
+    def clipboard_has_files(self) -> bool:
+        return QApplication.clipboard().mimeData().hasUrls()
+
     def place(self, x: str, y: str, width: str, height: str) -> list[int]:
         self._window.setGeometry(int(x), int(y), int(width), int(height))
         self._window.raise_()

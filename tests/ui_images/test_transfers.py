@@ -293,6 +293,14 @@ def test_copy_and_paste_inside_the_image(make_editor: Any, qtbot: QtBot, clean_c
     settled(window, qtbot)
 
 
+def test_pasting_what_is_no_file_says_so(make_editor: Any, clean_clipboard: None) -> None:
+    window, session = make_editor()
+    QGuiApplication.clipboard().setText("only words")
+    window.actions_on_files.paste.trigger()
+    assert "no files" in window.note.headline.text()
+    assert session.changes() == ()
+
+
 def test_from_one_image_to_another(make_editor: Any, qtbot: QtBot) -> None:
     first, _ = make_editor()
     second, other = make_editor(tree=folder(inbox=folder()))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from vmconsole.inventory.errors import Explanation
@@ -61,7 +61,6 @@ class FileActions(QObject):
         browser.view.customContextMenuRequested.connect(self._on_menu)
         browser.view.selectionModel().selectionChanged.connect(self.update_enabled)
         browser.folder_shown.connect(self.update_enabled)
-        QGuiApplication.clipboard().dataChanged.connect(self.update_enabled)
         self.update_enabled()
 
     def _make(
@@ -108,8 +107,6 @@ class FileActions(QObject):
             return self.tr("Nothing is selected.")
         if action in {self.rename, self.open} and selected > 1:
             return self.tr("Select one only.")
-        if action is self.paste and not _clipboard_has_files():
-            return self.tr("No files were copied.")
         return ""
 
     @Slot(QPoint)
@@ -176,8 +173,3 @@ class FileActions(QObject):
 
     def _delete(self, paths: list[str]) -> None:
         self._desk.ask(self._desk.session.delete(paths), lambda _none: self._browser.reload())
-
-
-def _clipboard_has_files() -> bool:
-    data = QGuiApplication.clipboard().mimeData()
-    return data is not None and data.hasUrls()

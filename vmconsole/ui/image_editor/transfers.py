@@ -63,10 +63,19 @@ class Transfers(QObject):
 
     @Slot()
     def paste(self) -> None:
-        """Put the files on the clipboard into the shown folder."""
+        """Put the files on the clipboard into the shown folder.
+
+        The clipboard is looked at now and not before: to ask its owner, who may hang, at every change would be waiting.
+        """
         data = QGuiApplication.clipboard().mimeData()
-        if self._may_write and data is not None and data.hasUrls():
+        if not self._may_write:
+            return
+        if data is not None and data.hasUrls():
             self.bring_in(data.urls(), self._browser.folder)
+        else:
+            self.note.emit(
+                self.tr("There are no files on the clipboard."), self.tr("Copy some in the file manager first.")
+            )
 
     def bring_in(self, urls: Sequence[QUrl], folder: str) -> None:
         """Import what URLs of the desktop name; asks once if names are taken."""
