@@ -30,6 +30,7 @@ from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
 from vmconsole.ui.login_queue import LoginQueue
 from vmconsole.ui.main_window import MainWindow
+from vmconsole.ui.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from vmconsole.app.cli import Options
@@ -64,6 +65,10 @@ def run(options: Options) -> int:
         context = Context(store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile, secrets=secrets)
         window = MainWindow(context)
         window.set_dump_maker(lambda: dump_of(store))
+        if options.debug:
+            watchdog = Watchdog(window)
+            watchdog.start()
+            parts.callback(watchdog.close)
         report = BenchReport(window, options.bench) if options.bench else None
         questions.set_window(window)
         window.show()

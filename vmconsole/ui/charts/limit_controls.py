@@ -60,6 +60,8 @@ class LimitControls(QWidget):
         has_news = editor.would_change()
         self._apply.setEnabled(has_news)
         self._revert.setEnabled(editor.proposed is not None)
+        for button in (self._apply, self._revert):  # shown when there is something to press: the words need the room
+            button.setVisible(button.isEnabled())
         self._apply.setToolTip(editor.preview())
         if subject is None or editor.cores is None:
             self._words.clear()

@@ -33,7 +33,15 @@ def draw_memory(
     card.refresh(figures, uuid, start=start, end=end, reach_s=reach_s, in_sight=in_sight)
     label = QCoreApplication.translate("charts", "hard limit {size}").format(size=formats.size(limit))
     card.set_level("limit", limit if is_near else None, colour="limit", label=label)
-    whole = limit if limit is not None else guest.memory_max_kib * 1024 if guest.memory_max_kib else None
-    words = QCoreApplication.translate("charts", "{used} of {all}")
-    used_text = formats.size(used)
-    card.set_value(used_text if whole is None else words.format(used=used_text, all=formats.size(whole)))
+    card.set_value(_value_words(used, limit, guest, formats))
+
+
+def _value_words(used: float | None, limit: float | None, guest: Guest, formats: Formats) -> str:
+    """QEMU's own memory is charged too, so «of» is said of the limit alone: used may exceed what the guest has."""
+    text = formats.size(used)
+    if limit is not None:
+        return QCoreApplication.translate("charts", "{used} of {all}").format(used=text, all=formats.size(limit))
+    if guest.memory_max_kib:
+        whole = formats.size(guest.memory_max_kib * 1024)
+        return QCoreApplication.translate("charts", "{used} · guest has {all}").format(used=text, all=whole)
+    return text

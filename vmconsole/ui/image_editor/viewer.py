@@ -86,7 +86,8 @@ class FileViewer(QWidget):
         column.addLayout(top)
         column.addWidget(self.facts)
         column.addWidget(self.note)
-        column.addWidget(self.view, 1)
+        column.addWidget(self.view, 100)
+        column.addStretch(1)  # keeps a note at the top while there is no file
 
     # -- what is wanted ----------------------------------------------------------------------------------------
 
