@@ -64,7 +64,7 @@ class FakeLink:
     def shell(self) -> Any:
         return object() if self.has_shell else None
 
-    def start(self) -> None:
+    def start(self, *, connect: bool = True) -> None:
         pass
 
     def close(self) -> None:

@@ -70,6 +70,16 @@ def test_unsaved_text_stays_on_the_screen_whatever_is_selected(make_editor: Any,
     assert session.changes() == ()
 
 
+def test_text_typed_right_after_another_file_was_selected_is_not_lost(make_editor: Any, qtbot: QtBot) -> None:
+    window, _ = make_editor()
+    open_file(window, qtbot, "/etc", "fstab")
+    window.browser.view.select_names({"hosts"}, current="hosts")
+    type_text(window, qtbot, "# mine\n")
+    qtbot.waitUntil(lambda: not window.viewer.is_about_to_load)
+    assert window.viewer.path == "/etc/fstab"
+    assert window.viewer.view.exact_text().startswith("# mine")
+
+
 def test_a_save_that_fails_keeps_the_text(make_editor: Any, qtbot: QtBot) -> None:
     window, session = make_editor()
     open_file(window, qtbot, "/etc", "fstab")

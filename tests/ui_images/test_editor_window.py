@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -217,11 +218,14 @@ def test_the_window_stays_alive_while_the_image_does_not_answer(make_editor: Any
 
 def test_after_closing_nothing_arrives_any_more(make_editor: Any, qtbot: QtBot) -> None:
     window, session = make_editor()
-    session.gate.clear()
     seen: list[object] = []
-    window.desk.ask(session.list_folder("/etc"), seen.append)
+    slow: Future[str] = Future()
+    window.desk.ask(slow, seen.append)
+    window.desk.state_changed.connect(seen.append)
     window.desk.close()
     assert session.closed_with is True
+    slow.set_result("too late")
+    session._on_event(StateChanged(SessionState.LOST, "too late as well"))
     for _ in range(20):
         QApplication.processEvents()
     assert seen == []
@@ -230,11 +234,13 @@ def test_after_closing_nothing_arrives_any_more(make_editor: Any, qtbot: QtBot) 
 def test_an_answer_that_comes_late_does_not_replace_a_newer_one(make_editor: Any, qtbot: QtBot) -> None:
     window, session = make_editor()
     session.gate.clear()
+    shown: list[str] = []
+    window.browser.folder_shown.connect(shown.append)
     window.browser.open_folder("/etc")
     window.browser.open_folder("/srv")
     session.gate.set()
     qtbot.waitUntil(lambda: window.desk.is_idle)
-    assert window.browser.folder == "/srv"
+    assert shown == ["/srv"]
     assert window.browser.empty.isVisible()
 
 

@@ -65,7 +65,7 @@ class FileViewer(QWidget):
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._load_wanted)
-        self.show_nothing()
+        self._show_nothing()
 
     def _button(self, text: str, pressed: object, tip: str) -> QPushButton:
         button = QPushButton(text, self)
@@ -96,6 +96,11 @@ class FileViewer(QWidget):
         return self._unsaved
 
     @property
+    def is_about_to_load(self) -> bool:
+        """Whether another file was selected a moment ago and will be shown next."""
+        return self._settle.isActive()
+
+    @property
     def path(self) -> str:
         """The file that is shown; empty for none."""
         return self._path
@@ -113,10 +118,11 @@ class FileViewer(QWidget):
             self._settle.start()
 
     def show_nothing(self) -> None:
+        """Nothing is selected; soon, for a moment without a selection lies between any two."""
         self._wanted = None
-        self._settle.stop()
-        if self._unsaved:
-            return
+        self._settle.start()
+
+    def _show_nothing(self) -> None:
         self._begin("", None)
         self._say(self.tr("Select a file to see what is in it."), tone=Tone.CALM)
 
@@ -124,7 +130,10 @@ class FileViewer(QWidget):
 
     @Slot()
     def _load_wanted(self) -> None:
-        if self._wanted is None or self._unsaved:
+        if self._unsaved:
+            return
+        if self._wanted is None:
+            self._show_nothing()
             return
         path, entry = self._wanted
         self._begin(path, entry)
