@@ -41,4 +41,5 @@ def changed_key(said: str, *, host: str) -> HostKeyChanged | None:
         ),
         where=host,
         said=said.strip(),
+        entry="ssh-host-key-changed",
     )
