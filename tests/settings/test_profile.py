@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
-    Profile(tmp_path).put("connections", ["test:///default"])
+    Profile(tmp_path).put("columns", ["test:///default"])
     again = Profile(tmp_path)
-    assert again.texts("connections") == ("test:///default",)
-    again.put("connections", None)
+    assert again.texts("columns") == ("test:///default",)
+    again.put("columns", None)
     assert Profile(tmp_path).values == {}
 
 

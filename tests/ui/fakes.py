@@ -83,8 +83,8 @@ class FakeLink:
     watched: list[frozenset[str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
 
-    def start(self) -> None:
-        self.calls.append("start")
+    def start(self, *, connect: bool = True) -> None:
+        self.calls.append("start" if connect else "start idle")
 
     def close(self) -> None:
         self.calls.append("close")

@@ -16,7 +16,9 @@ from vmconsole.inventory.deltas import EventSeen, GuestGone, TaskSeen
 from vmconsole.inventory.errors import Explanation
 from vmconsole.inventory.facts import GuestState, HostState
 from vmconsole.inventory.tasks import Task, TaskState
-from vmconsole.ui.connect_dialog import ConnectDialog, full_address
+from vmconsole.links.address import full_address
+from vmconsole.settings.connections import SavedConnection
+from vmconsole.ui.add_host.dialog import AddHostDialog
 from vmconsole.ui.guest_page import GuestPage, TabPlan
 from vmconsole.ui.main_window import MainWindow
 
@@ -57,7 +59,7 @@ def test_with_no_host_the_window_says_how_to_add_one(rig: Rig, qtbot: QtBot) -> 
     qtbot.waitUntil(lambda: front(window) is window.empty_page)
     assert window.empty_page._title.text() == "No host yet"
     window.empty_page._add.click()
-    assert window.findChild(ConnectDialog) is not None
+    assert window.findChild(AddHostDialog) is not None
     window.close()
 
 
@@ -237,9 +239,9 @@ def test_a_host_as_for_ssh_is_an_address(given: str, meant: str) -> None:
     assert full_address(given) == meant
 
 
-def open_dialog(window: MainWindow) -> ConnectDialog:
+def open_dialog(window: MainWindow) -> AddHostDialog:
     window.add_connection()
-    found = window.findChild(ConnectDialog)
+    found = window.findChild(AddHostDialog)
     assert found is not None
     return found
 
@@ -250,7 +252,7 @@ def test_a_connection_is_added_remembered_and_selected(rig: Rig, window: MainWin
     assert dialog._meaning.text() == "→ qemu+ssh://root@kvm9/system"
     dialog._on_accepted()
     assert rig.links[dialog._context.fleet.hosts[-1]].calls == ["start"]
-    assert rig.profile.texts("connections") == ("qemu+ssh://root@kvm9/system",)
+    assert [saved.uri for saved in rig.profile.connections.all] == ["qemu+ssh://root@kvm9/system"]
 
 
 def test_a_wrong_address_is_told_in_words_and_nothing_is_started(rig: Rig, window: MainWindow) -> None:
@@ -262,18 +264,18 @@ def test_a_wrong_address_is_told_in_words_and_nothing_is_started(rig: Rig, windo
     assert dialog._error.explanation is not None
     assert "driver" in dialog._error.explanation.what
     assert rig.fleet.hosts == before
-    assert rig.profile.texts("connections") == ()
+    assert rig.profile.connections.all == ()
     dialog._field.setText("foo")
     assert not dialog._error.isVisible(), "the message goes when the address is changed"
 
 
 def test_a_removed_connection_is_forgotten(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
-    rig.profile.put("connections", ["test://kvm2"])
+    rig.profile.connections.put(SavedConnection("test://kvm2"))
     rig.profile.put("dont_ask.remove_connection", value=True)
     window.tree.choose(host_id("kvm2"))
     window.host_actions.remove_action.trigger()
     qtbot.waitUntil(lambda: host_id("kvm2") not in rig.store.hosts)
-    assert rig.profile.texts("connections") == ()
+    assert rig.profile.connections.all == ()
     assert window.model.rowCount() == 1
 
 

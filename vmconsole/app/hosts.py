@@ -3,21 +3,27 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.deltas import HostSeen
 from vmconsole.inventory.errors import BadAddress
-from vmconsole.inventory.facts import Host, HostState
+from vmconsole.inventory.facts import Host, HostLook, HostState
 from vmconsole.inventory.ids import HostId
+from vmconsole.links.diagnosis import Diagnosis
+from vmconsole.links.transport import make_transport
+from vmconsole.settings.connections import SavedConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from vmconsole.app.cli import Options
-    from vmconsole.links.base import Link
+    from vmconsole.links.base import Link, Shell
+    from vmconsole.links.check_steps import Step
     from vmconsole.links.fleet import Fleet
     from vmconsole.links.libvirt_link import LibvirtLoop
     from vmconsole.links.login import Login
@@ -37,26 +43,54 @@ class LinkMaker:
         self._run_dir = run_dir
         self._profile = profile
         self._make_login = make_login
+        self._lock = threading.Lock()
         self._event_loop: LibvirtLoop | None = None
 
     def make(self, uri: str) -> Link:
         """A link that is not yet started. Raises BadAddress for a URI that cannot be right."""
         from vmconsole.links.host_link import HostLink  # late: brings libvirt
-        from vmconsole.links.libvirt_link import LibvirtLoop
         from vmconsole.links.sampler import make_sampler
         from vmconsole.links.uri import parse_uri
 
         address = parse_uri(uri)
-        if self._event_loop is None:
-            # libvirt's client translates its messages by the locale that Qt has set; the table of errors is English.
-            os.environ["LANGUAGE"] = "en"
-            self._event_loop = LibvirtLoop()
-            self._event_loop.start()
-        login = self._make_login(address) if self._make_login is not None and address.uses_ssh else None
+        saved = self._profile.connections.find(address.text) or SavedConnection(address.text)
         return HostLink(
-            address, post=self._post, event_loop=self._event_loop, make_sampler=make_sampler, run_dir=self._run_dir,
-            login=login,
+            address, post=self._post, event_loop=self._loop(), make_sampler=make_sampler, run_dir=self._run_dir,
+            login=self._login(address), look=HostLook(saved.name, saved.colour, saved.group),
         )  # fmt: skip
+
+    def diagnose(
+        self,
+        uri: ConnectionUri,
+        *,
+        post: Callable[[Step], None],
+        ended: Callable[[], None],
+        shell: Shell | None = None,
+    ) -> Diagnosis:
+        """A check that is not yet started; it logs in as a link does."""
+        return Diagnosis(
+            uri, post=post, ended=ended, shell=shell, prepare=self.get_ready,
+            open_transport=functools.partial(make_transport, login=self._login(uri)),
+        )  # fmt: skip
+
+    def get_ready(self) -> None:
+        """Bring libvirt and its event loop. From any thread."""
+        self._loop()
+
+    def _loop(self) -> LibvirtLoop:
+        """libvirt's event loop, which must be there before the first connection is opened."""
+        from vmconsole.links.libvirt_link import LibvirtLoop  # late: brings libvirt
+
+        with self._lock:
+            if self._event_loop is None:
+                # libvirt's client translates its messages by the locale that Qt has set; the catalogue is English.
+                os.environ["LANGUAGE"] = "en"
+                self._event_loop = LibvirtLoop()
+                self._event_loop.start()
+            return self._event_loop
+
+    def _login(self, address: ConnectionUri) -> Login | None:
+        return self._make_login(address) if self._make_login is not None and address.uses_ssh else None
 
     def close(self) -> None:
         if self._event_loop is not None:
@@ -70,9 +104,11 @@ def connect_all(options: Options, fleet: Fleet, profile: Profile, post: Post) ->
 
         for link in demo_links(options.demo.hosts, options.demo.domains, options.demo.seed, post):
             fleet.adopt(link)
-    for uri in options.connect or (() if options.demo else profile.texts("connections")):
+    saved = () if options.demo or options.connect else profile.connections.all
+    wanted = [*((uri, True) for uri in options.connect), *((one.uri, one.connect_at_start) for one in saved)]
+    for uri, connect in wanted:
         try:
-            fleet.add(uri)
+            fleet.add(uri, connect=connect)
         except BadAddress as error:
             post(HostSeen(_wrong(uri, error)))
 

@@ -62,7 +62,10 @@ def run(options: Options) -> int:
         parts.callback(fleet.close)
         runner = OperationRunner(fleet.link, bridge.post, host_name=lambda host: _name_of(store, host))
         parts.callback(runner.close)
-        context = Context(store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile, secrets=secrets)
+        context = Context(
+            store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile, secrets=secrets,
+            diagnose=links.diagnose,
+        )  # fmt: skip
         window = MainWindow(context)
         window.set_dump_maker(lambda: dump_of(store))
         if options.debug:

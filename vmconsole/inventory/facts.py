@@ -50,6 +50,20 @@ class GuestState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class HostLook:
+    """How the user wants a host to be shown."""
+
+    name: str = ""
+    """In place of the host's own name."""
+    colour: str = ""
+    """``#rrggbb`` of its mark, or empty."""
+    group: str = ""
+
+
+PLAIN_LOOK = HostLook()
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """One connection and the host behind it."""
 
@@ -70,6 +84,9 @@ class Host:
     has_shell: bool = False
     """Whether commands can be run there (SSH or local), so whether images can be opened."""
     is_demo: bool = False
+    is_read_only: bool = False
+    """The user wishes to look only: libvirt refuses every change."""
+    look: HostLook = PLAIN_LOOK
     retry_at: float | None = None
     """When the next try is due, in seconds of ``time.time()``; None when none is planned."""
     since: float | None = None

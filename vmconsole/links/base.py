@@ -86,8 +86,9 @@ class Link(Protocol):
     @property
     def host_id(self) -> HostId: ...
 
-    def start(self) -> None:
-        """Begin to connect. Everything learnt goes to the ``metrics.delta.Post`` given at construction."""
+    def start(self, *, connect: bool = True) -> None:
+        """Begin to connect, or only show the host as disconnected. Everything learnt goes to the
+        ``metrics.delta.Post`` given at construction."""
 
     def close(self) -> None:
         """End everything, in well under a second, with any number of calls stuck. Nothing is posted afterwards."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from vmconsole.inventory.errors import ConsoleError, HostNotAnswering
 from vmconsole.links.check_steps import Step, passed
-from vmconsole.links.libvirt_link import Connection
 from vmconsole.links.ssh import SshShell
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def ask_libvirt(uri: ConnectionUri, shell: Shell | None, *, deadline_s: float = 
     address = uri.for_libvirt(ssh_wrapper="" if door is None else str(door.script))
     answers: list[NodeFacts | BaseException] = []
     asker = threading.Thread(
-        target=lambda: answers.append(_ask(address, where=uri.display_name)),
+        target=lambda: answers.append(_ask(address, where=uri.display_name, read_only=uri.read_only)),
         name=f"check libvirt {uri.display_name}", daemon=True,
     )  # fmt: skip
     began = time.monotonic()
@@ -53,9 +52,11 @@ def ask_libvirt(uri: ConnectionUri, shell: Shell | None, *, deadline_s: float = 
 _NAMES = {"qemu": "QEMU", "lxc": "LXC", "xen": "Xen"}
 
 
-def _ask(address: str, *, where: str) -> NodeFacts | BaseException:
+def _ask(address: str, *, where: str, read_only: bool) -> NodeFacts | BaseException:
+    from vmconsole.links.libvirt_link import Connection  # late: the window starts without libvirt
+
     try:
-        connection = Connection.open(address, where=where)
+        connection = Connection.open(address, where=where, read_only=read_only)
     except ConsoleError as error:
         return error
     try:

@@ -33,24 +33,25 @@ class Fleet:
     def link(self, host: HostId) -> Link | None:
         return self._links.get(host)
 
-    def add(self, uri: str) -> HostId:
-        """Connect to a host. Raises BadAddress for a URI that cannot be right; a host twice is one connection."""
+    def add(self, uri: str, *, connect: bool = True) -> HostId:
+        """Connect to a host, or only list it. Raises BadAddress for a URI that cannot be right; a host twice is one
+        connection."""
         link = self._make_link(uri)
         if link.host_id not in self._links:
-            self.adopt(link)
+            self.adopt(link, connect=connect)
         return link.host_id
 
-    def adopt(self, link: Link) -> None:
+    def adopt(self, link: Link, *, connect: bool = True) -> None:
         """Take over a link that was made elsewhere (a scripted host) and start it."""
         self._links[link.host_id] = link
-        link.start()
+        link.start(connect=connect)
 
     def remove(self, host: HostId) -> None:
         """Let go of a host and take it off the list."""
         link = self._links.pop(host, None)
         if link is not None:
             link.close()
-            self._post(HostForgotten(host))
+        self._post(HostForgotten(host))  # a row whose address was wrong has no link
 
     def close(self) -> None:
         """Close all links side by side: a hung host delays nobody, and the whole takes about a second at most."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vmconsole.inventory import deltas
 from vmconsole.inventory.errors import ConsoleError, Explanation, HostNotAnswering, LinkError
-from vmconsole.inventory.facts import Host, HostState
+from vmconsole.inventory.facts import PLAIN_LOOK, Host, HostState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.links.actor import Actor, Timer
 from vmconsole.links.backoff import Backoff
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from vmconsole.inventory.facts import Guest
+    from vmconsole.inventory.facts import Guest, HostLook
     from vmconsole.inventory.ids import HostId
     from vmconsole.links.base import HostVerbs, Shell
     from vmconsole.links.domain_rows import DomainEvent, NodeFacts
@@ -96,6 +96,7 @@ class HostLink:
         clock: Callable[[], float] = time.time,
         backoff: Backoff | None = None,
         login: Login | None = None,
+        look: HostLook = PLAIN_LOOK,
     ) -> None:
         """``event_loop`` must have been started; it outlives the link. ``clock`` tells seconds of ``time.time()``.
         ``login`` answers what ssh asks; without it nobody is asked."""
@@ -106,7 +107,8 @@ class HostLink:
         self._clock = clock
         self._backoff = backoff or Backoff()
         self._login = login
-        self._facts = HostFacts(Host(uri.host_id, uri.display_name, since=clock()), post, clock=clock)
+        host = Host(uri.host_id, look.name or uri.display_name, since=clock(), is_read_only=uri.read_only, look=look)
+        self._facts = HostFacts(host, post, clock=clock)
         self._actor = Actor(f"link {uri.display_name}")
         self._observe = self._lane("observe", self._free_stuck)
         self._slow = self._lane("slow", self._free_stuck)
@@ -135,10 +137,13 @@ class HostLink:
     def host_id(self) -> HostId:
         return self._uri.host_id
 
-    def start(self) -> None:
+    def start(self, *, connect: bool = True) -> None:
         self._actor.start()
-        self._actor.call(self._facts.announce)
-        self.connect()
+        if connect:
+            self._actor.call(self._facts.announce)
+            self.connect()
+        else:
+            self.disconnect()
 
     def connect(self) -> None:
         self._actor.call(self._connect_by_wish)
@@ -214,7 +219,10 @@ class HostLink:
     def _on_reached(self, _: object) -> None:
         assert self._transport is not None
         self._facts.change(retry_at=None, has_shell=self._transport.shell is not None)
-        half = LibvirtHalf(self._transport, host=self.host_id, where=self._facts.host.name, post=self._facts.post)
+        half = LibvirtHalf(
+            self._transport, host=self.host_id, where=self._facts.host.name, post=self._facts.post,
+            read_only=self._uri.read_only,
+        )  # fmt: skip
         self._half = half
         self._step(half.open, OPEN_DEADLINE_S, lambda _: self._on_opened(half))
 
@@ -249,7 +257,8 @@ class HostLink:
 
     def _on_node_facts(self, facts: NodeFacts) -> None:
         self._facts.change(
-            name=facts.name or self._facts.host.name, cpus=facts.cpus, memory_bytes=facts.memory_bytes,
+            name=self._facts.host.look.name or facts.name or self._facts.host.name,
+            cpus=facts.cpus, memory_bytes=facts.memory_bytes,
             versions={**self._facts.host.versions, **facts.versions},
         )  # fmt: skip
 

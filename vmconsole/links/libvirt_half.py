@@ -34,8 +34,9 @@ RELIST_FROM = 40
 class LibvirtHalf:
     """Owns a door and the connection that goes through it."""
 
-    def __init__(self, transport: Transport, *, host: HostId, where: str, post: Post) -> None:
+    def __init__(self, transport: Transport, *, host: HostId, where: str, post: Post, read_only: bool = False) -> None:
         self._transport = transport
+        self._read_only = read_only
         self._door: Door | None = None
         self._host = host
         self._where = where
@@ -64,7 +65,7 @@ class LibvirtHalf:
 
     def open(self) -> None:
         """Connect through a new door. If ``shut`` came meanwhile, what was opened is closed again."""
-        connection = Connection.open(self._make_door(), where=self._where)
+        connection = Connection.open(self._make_door(), where=self._where, read_only=self._read_only)
         with self._lock:
             if not self._shut:
                 self._connection = connection

@@ -84,10 +84,10 @@ class Connection:
         self._callbacks: list[int] = []
 
     @classmethod
-    def open(cls, uri: str, *, where: str) -> Connection:
+    def open(cls, uri: str, *, where: str, read_only: bool = False) -> Connection:
         """Blocks, for ever if the daemon hangs: give it a deadline and a way to end the transport under it."""
         with _translated(f"connect to libvirt on {where}", where):
-            connection = cls(libvirt.open(uri), where=where)
+            connection = cls(libvirt.openReadOnly(uri) if read_only else libvirt.open(uri), where=where)
             # Drivers inside this process, and loops that do not run, know no keep-alive.
             with contextlib.suppress(libvirt.libvirtError):
                 connection._raw.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)

@@ -105,9 +105,12 @@ class MemoryLink:
     def host_id(self) -> HostId:
         return self._host_id
 
-    def start(self) -> None:
+    def start(self, *, connect: bool = True) -> None:
         self._actor.start()
-        self.connect()
+        if connect:
+            self.connect()
+        else:
+            self.disconnect()
 
     def connect(self) -> None:
         self._actor.call(self._connect)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from vmconsole.settings.connections import Connections
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,6 +38,7 @@ class Profile:
         for path in (self.settings_dir, self.cache_dir, self.drafts_dir, self.state_dir):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._values = self._load()
+        self.connections = Connections(self)
 
     @property
     def settings_file(self) -> Path:

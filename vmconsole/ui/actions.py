@@ -165,6 +165,8 @@ class GuestActions(QObject):
 
     def _host_reason(self, guest: Guest) -> str:
         host = self._context.store.hosts.get(guest.id.host)
+        if host is not None and host.is_read_only:
+            return translate("Actions", "{host} is opened for looking only.").format(host=host.name)
         if host is not None and host.state is HostState.CONNECTED:
             return ""
         return translate("Actions", "{host} is not connected.").format(

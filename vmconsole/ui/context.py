@@ -6,7 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmconsole.links.diagnosis import Diagnosis
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmconsole.links.fleet import Fleet
     from vmconsole.operations.runner import OperationRunner
     from vmconsole.settings.profile import Profile
@@ -26,3 +30,5 @@ class Context:
     """Where settings, history, caches and drafts live, and the typed settings themselves."""
     secrets: KeyringSecrets | None = None
     """Remembered logins; None where there are none to be forgotten."""
+    diagnose: Callable[..., Diagnosis] = Diagnosis
+    """Makes the check of an address; called as ``Diagnosis`` is with ``post``, ``ended`` and ``shell``."""

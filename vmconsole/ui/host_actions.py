@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connect, Disconnect, Try Now, Forget Login and Remove for the selected hosts. GUI thread."""
+"""Connect, Disconnect, Try Now, Check, Forget Login and Remove for the selected hosts. GUI thread."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from PySide6.QtGui import QAction, QGuiApplication
 
 from vmconsole.inventory.deltas import EventSeen
 from vmconsole.inventory.facts import HostState
+from vmconsole.links.address import try_parse
 from vmconsole.operations.base import Confirmation
+from vmconsole.ui.add_host.check_dialog import CheckDialog
 from vmconsole.ui.confirm import confirm
-from vmconsole.ui.connect_dialog import CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,12 +42,14 @@ class HostActions(QObject):
         self.connect_action = QAction(theme.icon("connect"), self.tr("&Connect"), self)
         self.try_action = QAction(theme.icon("reboot"), self.tr("&Try Now"), self)
         self.disconnect_action = QAction(theme.icon("disconnect"), self.tr("&Disconnect"), self)
+        self.check_action = QAction(theme.icon("check"), self.tr("Chec&k Connection…"), self)
         self.forget_action = QAction(theme.icon("key"), self.tr("Forget Login"), self)
         self.remove_action = QAction(theme.icon("remove"), self.tr("Remove Connection…"), self)
         self.copy_action = QAction(theme.icon("copy"), self.tr("Copy Address"), self)
         self.connect_action.triggered.connect(self._on_connect)
         self.try_action.triggered.connect(self._on_connect)
         self.disconnect_action.triggered.connect(self._on_disconnect)
+        self.check_action.triggered.connect(self._on_check)
         self.forget_action.triggered.connect(self._on_forget)
         self.remove_action.triggered.connect(self._on_remove)
         self.copy_action.triggered.connect(self._on_copy)
@@ -54,6 +57,7 @@ class HostActions(QObject):
             (self.connect_action, "connect"),
             (self.try_action, "reboot"),
             (self.disconnect_action, "disconnect"),
+            (self.check_action, "check"),
             (self.forget_action, "key"),
             (self.remove_action, "remove"),
             (self.copy_action, "copy"),
@@ -66,6 +70,7 @@ class HostActions(QObject):
         for action in (self.connect_action, self.try_action, self.disconnect_action):
             menu.addAction(action)
         menu.addSeparator()
+        menu.addAction(self.check_action)
         menu.addAction(self.copy_action)
         menu.addAction(self.forget_action)
         menu.addAction(self.remove_action)
@@ -78,6 +83,8 @@ class HostActions(QObject):
             (self.try_action, bool(states & WAITING), self.tr("Not now: no next try is waited for.")),
             (self.disconnect_action, bool(states - {HostState.DISCONNECTED}),
              self.tr("Not now: the host is disconnected already.")),
+            (self.check_action, any(self._can_check(host) for host in self._hosts()),
+             self.tr("Not now: this host is made up, or its address is wrong.")),
             (self.forget_action, bool(states) and self._context.secrets is not None,
              self.tr("Not now: no logins are remembered here.")),
             (self.remove_action, bool(states), ""),
@@ -103,6 +110,18 @@ class HostActions(QObject):
             link = self._context.fleet.link(host.id)
             if link is not None:
                 link.disconnect()
+
+    @staticmethod
+    def _can_check(host: Host) -> bool:
+        return not host.is_demo and try_parse(host.id) is not None
+
+    @Slot()
+    def _on_check(self) -> None:
+        """A window for each: they are compared side by side."""
+        for host in self._hosts():
+            uri = try_parse(host.id)
+            if uri is not None and not host.is_demo:
+                CheckDialog(self._context, self._theme, host.id, uri, self._window).show()
 
     @Slot()
     def _on_copy(self) -> None:
@@ -152,10 +171,7 @@ class HostActions(QObject):
     def _remove(self, hosts: Sequence[HostId]) -> None:
         for host in hosts:
             self._context.fleet.remove(host)
-        known = self._context.profile.texts(CONNECTIONS)
-        kept = [uri for uri in known if uri not in hosts]
-        if len(kept) < len(known):
-            self._context.profile.put(CONNECTIONS, kept)
+        self._context.profile.connections.remove(*hosts)
 
     @Slot()
     def _on_theme(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, Qt, QTimer, Slot
+from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QFormLayout,
     QGroupBox,
@@ -43,7 +43,9 @@ LABEL_LETTERS = 26
 
 
 class HostPage(QScrollArea):
-    """``show_host`` once per selection, ``refresh`` when something of it changed."""
+    """``show_host`` once per selection, ``refresh`` when something of it changed. ``check_wanted``: of this host."""
+
+    check_wanted = Signal()
 
     def __init__(
         self, context: Context, theme: Theme, formats: Formats, cells: FleetCells, parent: QWidget | None = None
@@ -65,6 +67,8 @@ class HostPage(QScrollArea):
         self._connect = self._button(self.tr("Connect"), self._on_connect)
         self._try = self._button(self.tr("Try Now"), self._on_connect)
         self._disconnect = self._button(self.tr("Disconnect"), self._on_disconnect)
+        self._check = self._button(self.tr("Check…"), self.check_wanted)
+        self._check.setToolTip(self.tr("Try the connection and what the console needs on the host, step by step"))
         self._reason = ErrorView(theme, self)
         self._figures_reason = ErrorView(theme, self, icon="host-not-answering")
         self._lay_out()
@@ -88,7 +92,7 @@ class HostPage(QScrollArea):
         head.setSpacing(10)
         head.addWidget(self._icon)
         head.addLayout(titles, 1)
-        for button in (self._try, self._connect, self._disconnect):
+        for button in (self._check, self._try, self._connect, self._disconnect):
             head.addWidget(button)
         column = QVBoxLayout()
         column.setSpacing(12)
@@ -172,6 +176,7 @@ class HostPage(QScrollArea):
         self._try.setVisible(is_away)
         self._connect.setVisible(host.state is HostState.DISCONNECTED)
         self._disconnect.setVisible(host.state is not HostState.DISCONNECTED)
+        self._check.setVisible(not host.is_demo)
         self._fill(host)
 
     def _fill(self, host: Host) -> None:

@@ -25,9 +25,9 @@ from vmconsole.inventory.ids import GuestId
 from vmconsole.inventory.tasks import TaskState
 from vmconsole.ui import status_summary
 from vmconsole.ui.actions import GuestActions
+from vmconsole.ui.add_host.dialog import AddHostDialog
 from vmconsole.ui.columns_menu import ColumnsMenu
 from vmconsole.ui.confirm import ask_all_again
-from vmconsole.ui.connect_dialog import ConnectDialog
 from vmconsole.ui.diagnostics import Diagnostics
 from vmconsole.ui.empty_page import EmptyPage
 from vmconsole.ui.events_dock import EventsDock
@@ -174,6 +174,7 @@ class MainWindow(QMainWindow):
         self.tree.activated.connect(self._on_activated)
         self.tree.header().customContextMenuRequested.connect(self.columns_menu.on_header_menu)
         self.empty_page.add_wanted.connect(self.add_connection)
+        self.host_page.check_wanted.connect(self.host_actions.check_action.trigger)
         self.events_dock.shown_wanted.connect(self._on_shown_wanted)
         self._soon = self._once_after(0, self._show_chosen)
         self._facts_soon = self._once_after(FACTS_MS, self._refresh_all)
@@ -302,9 +303,9 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def add_connection(self) -> None:
-        dialog = ConnectDialog(self.context, self._theme, self)
+        dialog = AddHostDialog(self.context, self._theme, self)
         dialog.added.connect(self._on_added)
-        dialog.open()
+        dialog.show()
 
     @Slot()
     def undo(self) -> None:
