@@ -176,7 +176,7 @@ class Login:
                 self._given[name] = held
         if held is not None:
             return held.text
-        return None if prompt.cannot_remember else self._secrets.find(name)
+        return None if prompt.cannot_remember else self._secrets.find(name, host=self._host)
 
     def _ask(self, call: Call, prompt: Prompt) -> None:
         with self._lock:

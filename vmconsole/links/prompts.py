@@ -102,7 +102,7 @@ class Secrets(Protocol):
     def why_not(self) -> str:
         """Why nothing can be remembered, as a sentence, or empty."""
 
-    def find(self, name: str) -> str | None: ...
+    def find(self, name: str, *, host: str) -> str | None: ...
 
     def remember(self, name: str, secret: str, *, host: str, on_problem: Callable[[str], None]) -> None:
         """``host``: the connection whose logins are forgotten together. ``on_problem`` gets a sentence, from any
@@ -115,8 +115,8 @@ class NoSecrets:
     def why_not(self) -> str:
         return "No keyring is used."
 
-    def find(self, name: str) -> str | None:
-        del name
+    def find(self, name: str, *, host: str) -> str | None:
+        del name, host
         return None
 
     def remember(self, name: str, secret: str, *, host: str, on_problem: Callable[[str], None]) -> None:

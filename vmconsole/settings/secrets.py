@@ -32,15 +32,17 @@ LOOK_AGAIN_S = 10.0
 """A keyring that is missing may be started later."""
 NO_KEYRING = "There is no keyring in this session: install gnome-keyring or KWallet, and log in again."
 SILENT = "The keyring does not answer; it may be locked."
-_NOT_SAFE = ("fail", "null", "plaintext", "keyrings.alt")
+_NOT_SAFE = ("fail", "null", "plaintext", "keyrings.alt", "chainer")
+"""None at all, secrets in files, and a chain in which such ones may be."""
 
 
 class KeyringSecrets:
     """``close`` once. ``links.prompts.Secrets`` in all that it offers."""
 
-    def __init__(self, *, service: str = SERVICE, find_s: float = FIND_S) -> None:
+    def __init__(self, *, service: str = SERVICE, find_s: float = FIND_S, look_again_s: float = LOOK_AGAIN_S) -> None:
         self._service = service
         self._find_s = find_s
+        self._look_again_s = look_again_s
         self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
@@ -58,9 +60,10 @@ class KeyringSecrets:
             return f"The keyring cannot be used: {error}."
         return "" if usable else NO_KEYRING
 
-    def find(self, name: str) -> str | None:
-        """What was remembered under this name. Blocks for a moment; None also when the keyring does not answer."""
-        job = self._submit(lambda: self._get(name))
+    def find(self, name: str, *, host: str) -> str | None:
+        """What was remembered under this name, by whichever connection; from now on it belongs to ``host``, too.
+        Blocks for a moment; None also when the keyring does not answer."""
+        job = self._submit(lambda: self._find(name, host))
         try:
             return job.result(self._find_s)
         except (TimeoutError, CancelledError):
@@ -113,14 +116,9 @@ class KeyringSecrets:
     def _usable(self) -> KeyringBackend | None:
         """The user's keyring, unless it is none or keeps secrets in plain files."""
         now = time.monotonic()
-        if self._backend is None and now - self._looked_at >= LOOK_AGAIN_S:
-            import keyring.core  # late: see above
-
-            keyring.core.init_backend()
-            found = keyring.core.get_keyring()
-            kind = f"{type(found).__module__}.{type(found).__name__}".lower()
-            self._backend = None if any(word in kind for word in _NOT_SAFE) else found
-            self._looked_at = now
+        if self._backend is None and now - self._looked_at >= self._look_again_s:
+            self._backend = _find_backend()
+            self._looked_at = time.monotonic()
         return self._backend
 
     def _need(self) -> KeyringBackend:
@@ -133,12 +131,20 @@ class KeyringSecrets:
         backend = self._usable()
         return None if backend is None else backend.get_password(self._service, name)
 
+    def _find(self, name: str, host: str) -> str | None:
+        found = self._get(name)
+        if found is not None:
+            self._list(name, host)
+        return found
+
     def _put(self, name: str, secret: str, host: str) -> None:
-        backend = self._need()
+        self._list(name, host)  # first, so that nothing is stored that could not be forgotten again
+        self._need().set_password(self._service, name, secret)
+
+    def _list(self, name: str, host: str) -> None:
         known = self._names(host)
-        if name not in known:  # first, so that nothing is stored that could not be forgotten again
-            backend.set_password(self._service, _list_name(host), json.dumps([*known, name]))
-        backend.set_password(self._service, name, secret)
+        if name not in known:
+            self._need().set_password(self._service, _list_name(host), json.dumps([*known, name]))
 
     def _forget(self, host: str) -> int:
         from keyring.errors import PasswordDeleteError  # late: see above
@@ -159,6 +165,25 @@ class KeyringSecrets:
         except ValueError:
             return []
         return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def _find_backend() -> KeyringBackend | None:
+    """What the user has configured for keyring, else the best that works here. ``keyring.get_keyring`` would do, but
+    it looks once in a program's life, and a keyring may be started later."""
+    from keyring import backend, core  # late: see above
+
+    chosen = core.load_env() or core.load_config()
+    if chosen is not None:
+        return chosen if _is_safe(type(chosen)) else None
+    backend.get_all_keyring()  # loads the plugins
+    found = [kind for kind in backend.KeyringBackend.get_viable_backends() if _is_safe(kind)]
+    best = max(found, key=lambda kind: float(kind.priority), default=None)
+    return None if best is None else best()
+
+
+def _is_safe(kind: type[KeyringBackend]) -> bool:
+    name = f"{kind.__module__}.{kind.__name__}".lower()
+    return not any(word in name for word in _NOT_SAFE)
 
 
 def _list_name(host: str) -> str:
