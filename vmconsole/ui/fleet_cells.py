@@ -61,6 +61,11 @@ class FleetCells:
     def is_faded(self, wanted: HostId | GuestId) -> bool:
         return self._of(wanted).is_faded
 
+    def mark(self, wanted: HostId | GuestId) -> str:
+        """The colour that the user gave a host, for its row; empty for none, and for guests."""
+        host = None if isinstance(wanted, GuestId) else self._store.hosts.get(wanted)
+        return "" if host is None else host.look.colour
+
     def _of(self, wanted: HostId | GuestId) -> RowTexts:
         host, uuid = (wanted.host, wanted.uuid) if isinstance(wanted, GuestId) else (wanted, "")
         kept = self._kept.get(host)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 PAD = 5
 ICON = 16
+MARK = 4
+"""Width of a host's colour, between its arrow and its icon."""
 GAP = 3
 """Above and below a curve."""
 NARROWEST_CURVE = 16
@@ -84,6 +86,11 @@ class NameCell(_Cell):
         wanted = self._model.id_of(index)
         if wanted is None:
             return
+        mark = self._model.cells.mark(wanted)
+        if mark:
+            painter.fillRect(
+                option.rect.left() - MARK, option.rect.top() + 2, MARK, option.rect.height() - 4, QColor(mark)
+            )
         box = option.rect.adjusted(2, 0, -PAD, 0)
         icon = self._model.data(index, int(Qt.ItemDataRole.DecorationRole))
         if isinstance(icon, QIcon):

@@ -116,7 +116,17 @@ class CheckPanel(QWidget):
         if number == self._number:
             self._diagnosis = None
             self._tell()
+            self._show_worst()
             self.running_changed.emit()
+
+    def _show_worst(self) -> None:
+        """The first that failed, else the first that is not as it should be, else the beginning."""
+        for state in (StepState.FAILED, StepState.WARNING):
+            row = next((row for row in self._rows.values() if row.step.state is state), None)
+            if row is not None:
+                self.area.ensureWidgetVisible(row)
+                return
+        self.area.verticalScrollBar().setValue(0)
 
     def _tell(self) -> None:
         text, colour = self._words()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.theme import Theme
 
 WIDTH = 680
-CHECK_LINES = 16
+CHECK_LINES = 22
 
 
 class AddHostDialog(QDialog):
@@ -126,6 +126,7 @@ class AddHostDialog(QDialog):
         if self._error.explanation is not None:
             self._error.show_explanation(None)
             self._fit()
+        self._leave_check()
         self._meaning.setText(f"→ {address}" if address and address != text.strip() else " ")
         uri = try_parse(address)
         if uri is not None:
@@ -139,7 +140,14 @@ class AddHostDialog(QDialog):
         self._field.blockSignals(False)  # noqa: FBT003  # same
         self._meaning.setText(" ")
         self._error.show_explanation(None)
+        self._leave_check()
         self._refresh()
+
+    def _leave_check(self) -> None:
+        """What a check found belongs to the address as it was."""
+        self.panel.stop()
+        self.panel.hide()
+        self._found_box.show()
 
     @Slot(bool)
     def _on_more(self, is_open: bool) -> None:  # noqa: FBT001  # a slot: Qt calls it with the button's state

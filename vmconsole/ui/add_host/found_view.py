@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal, Slot
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from vmconsole.inventory.ids import HostId
@@ -54,6 +55,9 @@ class FoundView(QWidget):
         self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.list.setMinimumHeight(self.fontMetrics().height() * LINES)
         self.list.itemChanged.connect(self._on_item)
+        self._theme = theme
+        theme.changed.connect(self._on_theme)
+        self._on_theme()
         self._note = QLabel(self)
         self._note.setWordWrap(True)
         fade(self._note, theme)
@@ -115,6 +119,13 @@ class FoundView(QWidget):
             texts.append(self.tr("Gave up waiting for: {names}.").format(names=names))
         self._note.setText(" ".join(texts))
         self._note.setVisible(bool(texts))
+
+    @Slot()
+    def _on_theme(self) -> None:
+        """The style draws a box's edge darker than the window, which is not seen on a dark list."""
+        palette = QPalette()
+        palette.setColor(QPalette.ColorRole.Window, self._theme.colour("quiet"))
+        self.list.setPalette(palette)
 
     @Slot()
     def _on_item(self) -> None:

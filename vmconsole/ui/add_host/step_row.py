@@ -25,7 +25,7 @@ ICONS = {
     StepState.WAITING: "task-queued",
     StepState.RUNNING: "task-running",
     StepState.PASSED: "task-done",
-    StepState.WARNING: "host-not-answering",
+    StepState.WARNING: "warning",
     StepState.FAILED: "task-failed",
     StepState.SKIPPED: "task-cancelled",
 }
