@@ -114,7 +114,7 @@ def _run_dir(parts: ExitStack) -> Path:
 def _leave_on_signals(app: QApplication) -> None:
     """Ctrl+C and SIGTERM end the program in order. A timer lets Python see the signal while Qt's loop runs."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: app.quit())
+        signal.signal(number, lambda *_: app.exit(0))  # quit() would let a window with a draft refuse
     waker = QTimer(app)
     waker.timeout.connect(lambda: None)
     waker.start(WAKE_MS)
