@@ -44,12 +44,11 @@ class LoginPlace:
     """A second sshd in a lab host. Close it."""
 
     def __init__(
-        self, host: LabHost, folder: Path, *, port: int = 2222,
+        self, host: LabHost, *, port: int = 2222,
         password: bool = False, interactive: bool = False, keys: tuple[str, ...] = (), grace_s: int = 120,
     ) -> None:  # fmt: skip
         self.host = host
         self.port = port
-        self.folder = folder
         self._home = f"/run/login-{port}"
         say = {True: "yes", False: "no"}
         host.exec("mkdir", "-p", self._home)
@@ -66,20 +65,28 @@ class LoginPlace:
             "pam", "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
         )
         # In a mount namespace of its own: only this sshd sees the password.
-        script = (
+        self._start = (
             f"mount --bind {self._home}/shadow /etc/shadow && mount --bind {self._home}/pam /etc/pam.d/sshd && "
             f"exec /usr/sbin/sshd -f {self._home}/sshd_config"
         )
-        host.exec("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
+        self.start()
+
+    def start(self) -> None:
+        self.host.exec("unshare", "--mount", "--propagation", "private", "sh", "-c", self._start)
+
+    def stop(self) -> None:
+        self.host.exec(
+            "sh", "-c", f"kill $(cat {self._home}/pid) && while [ -e {self._home}/pid ]; do sleep 0.02; done"
+        )
 
     def new_host_key(self) -> str:
-        """Another host key, as after a new installation; sshd must start again to use it. Returns its fingerprint."""
+        """Another host key, as after a new installation; sshd uses it from its next start. Returns its fingerprint."""
         key = f"{self._home}/host_key"
         self.host.exec("sh", "-c", f"rm -f {key} {key}.pub; ssh-keygen -q -t ed25519 -N '' -f {key}")
-        return self.host.exec("ssh-keygen", "-lf", f"{key}.pub").stdout.split()[1]
+        return self.fingerprint()
 
-    def log(self) -> str:
-        return self.host.exec("cat", f"{self._home}/log", check=False).stdout
+    def fingerprint(self) -> str:
+        return self.host.exec("ssh-keygen", "-lf", f"{self._home}/host_key.pub").stdout.split()[1]
 
     def public_host_key(self) -> str:
         return " ".join(self.host.exec("cat", f"{self._home}/host_key.pub").stdout.split()[:2])

@@ -92,6 +92,8 @@ class Login:
         """A try begins. Returns what to add to ssh's environment; ``folder`` is the private one of this try."""
         with self._lock:
             self._asked, self._cancelled, self._seen, self._given = False, "", set(), {}
+        if self._listener is not None:
+            self._listener.close()
         self._listener = self._server.listen(folder, self._hear)
         return self._listener.environment
 
