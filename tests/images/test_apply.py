@@ -202,6 +202,7 @@ def test_a_host_that_becomes_full_while_it_writes_can_be_finished_later(
 ) -> None:
     image = disks.qcow2(small_disk / "disk.qcow2")
     draft, facts = drafted(shell, image, tmp_path / "work")
+    before = disks.fingerprint(image)
     apply = applier(shell, facts)
     apply.carry(draft.overlay, record(draft))
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
@@ -218,7 +219,7 @@ def test_a_host_that_becomes_full_while_it_writes_can_be_finished_later(
         assert has_the_draft(image)
     else:
         assert "as it was" in failed.value.explanation.what
-        assert not has_the_draft(image)
+        assert disks.fingerprint(image) == before
     draft.close()
 
 
@@ -261,6 +262,31 @@ class DyingShell:
 
     def cancel_forward(self, local: Path, remote: str) -> None:
         self._shell.cancel_forward(local, remote)
+
+
+class SpoilingShell(DyingShell):
+    """This machine, with a disk that does not keep what is written: it spoils the image before it is verified."""
+
+    def __init__(self, shell: LocalShell, image: Path) -> None:
+        super().__init__(shell, "never", after=False)
+        self._image = image
+
+    def run(self, command: str, *, deadline_s: float, feed: bytes = b"") -> Completed:
+        if command.startswith("qemu-img map"):
+            disks.run("qemu-io", "-f", "qcow2", "-c", "write -P 0x66 8M 512", self._image)
+        return super().run(command, deadline_s=deadline_s, feed=feed)
+
+
+def test_an_image_that_does_not_have_what_was_written_is_found_out(
+    shell: LocalShell, image: Path, tmp_path: Path
+) -> None:
+    draft, facts = drafted(shell, image, tmp_path / "work")
+    apply = Apply(SpoilingShell(shell, image), facts, report=lambda _w, _p, _t: None)
+    with pytest.raises(ImageError, match="does not have what was written"):
+        carry_and_commit(apply, draft)
+    assert draft.overlay.exists()
+    assert os.path.exists(facts.journal_folder), "the journal was thrown away"
+    draft.close()
 
 
 LINK_DEATHS = [
