@@ -112,13 +112,15 @@ class LoginDialog(QDialog):
         words = {PromptKind.HOST_KEY: self.tr("Accept Key"), PromptKind.CONFIRM: self.tr("Yes")}
         if kind is not PromptKind.NOTICE:
             yes = box.addButton(words.get(kind, self.tr("Log In")), QDialogButtonBox.ButtonRole.AcceptRole)
-            yes.setDefault(kind is not PromptKind.HOST_KEY)
+            yes.setDefault(self._is_typed)
+            yes.setAutoDefault(self._is_typed)  # else a stray Enter would accept a key that nobody has looked at
         if kind is PromptKind.CONFIRM:
             no = box.addButton(self.tr("No"), QDialogButtonBox.ButtonRole.ActionRole)
+            no.setAutoDefault(False)
             no.clicked.connect(self._on_no)
         for button in box.buttons():
             button.setIcon(QIcon())
-        if kind is PromptKind.HOST_KEY:
+        if not self._is_typed:
             box.button(QDialogButtonBox.StandardButton.Cancel).setDefault(True)
         box.accepted.connect(self._on_accepted)
         box.rejected.connect(self.reject)
@@ -156,8 +158,8 @@ class LoginDialog(QDialog):
         rows.setSpacing(14)
         rows.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
         rows.addLayout(column, 1)
-        if self._is_typed:
-            self._field.setFocus()
+        cancel = self._buttons.button(QDialogButtonBox.StandardButton.Cancel)
+        (self._field if self._is_typed else cancel).setFocus()
 
     def _refused(self) -> QHBoxLayout:
         mark = QLabel(self)

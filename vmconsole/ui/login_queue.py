@@ -84,7 +84,6 @@ class LoginQueue(QObject):
         self._dialog.finished.connect(self._on_finished)
         self._count()
         self._dialog.show()
-        self._dialog.raise_()
         self._dialog.activateWindow()
 
     def _count(self) -> None:
