@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vmconsole.inventory.errors import Explanation
-    from vmconsole.inventory.ids import HostId
+    from vmconsole.inventory.ids import GuestId, HostId
 
 
 class TaskState(enum.Enum):
@@ -45,3 +45,4 @@ class Task:
     problem: Explanation | None = None
     virsh: str = ""
     """The same thing as command lines, for «Show as virsh»."""
+    guest: GuestId | None = None

@@ -170,6 +170,7 @@ class OperationRunner:
             began_at=self._now(),
             host=host,
             virsh=operation.virsh(),
+            guest=operation.guest,
         )
         entry = _Entry(operation, batch, task)
         self._entries[task.id] = entry

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A failure on the screen: what, cause, advice, and the other side's own words one click away. GUI thread."""
+"""A failure on the screen: what, cause, advice, what the console can do, and the other side's own words one click away.
+
+GUI thread.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,31 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QFontDatabase, QGuiApplication
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vmconsole.inventory.report import Names
+from vmconsole.ui.error_help import plain_report
+from vmconsole.ui.remedies import Subject
 
 if TYPE_CHECKING:
     from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.error_help import ErrorHelp
+    from vmconsole.ui.remedies import Remedy
     from vmconsole.ui.theme import Theme
 
 _COMMAND = re.compile(r"`([^`]+)`")
 SAID_LINES = 6
+NOBODY = Subject()
 
 
 def with_commands(text: str) -> str:
@@ -25,13 +45,26 @@ def with_commands(text: str) -> str:
 
 
 class ErrorView(QFrame):
-    """Empty and hidden until ``show_explanation`` gives it one."""
+    """Empty and hidden until ``show_explanation`` gives it one. Without ``helped_by`` it has no button that acts."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, icon: str = "problem") -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None = None,
+        *,
+        icon: str = "problem",
+        helped_by: ErrorHelp | None = None,
+        beside: frozenset[str] = frozenset(),
+    ) -> None:
+        """``beside``: actions that have a button beside this view already."""
         super().__init__(parent)
         self._theme = theme
         self._icon_name = icon
+        self._help = helped_by
+        self._beside = beside
         self._explanation: Explanation | None = None
+        self._subject = NOBODY
+        self._remedy: Remedy | None = None
         self.setObjectName("error")
         self.setAccessibleName(self.tr("Problem"))
         self._icon = QLabel(self)
@@ -42,6 +75,13 @@ class ErrorView(QFrame):
         self._cause, self._advice, self._where = self._label("cause"), self._label("advice"), self._label("where")
         self._details = self._details_button()
         self._copy = self._copy_button()
+        self._masks = QCheckBox(self.tr("Hide names"), self)
+        self._masks.setToolTip(
+            self.tr("In the copied report, put «host-1» and «guest-1» for names of hosts and guests")
+        )
+        self._do = QPushButton(self)
+        self._do.setObjectName("remedy")
+        self._do.clicked.connect(self._on_do)
         self._said = QPlainTextEdit(self)
         self._said.setReadOnly(True)
         self._said.setAccessibleName(self.tr("The original words"))
@@ -56,8 +96,10 @@ class ErrorView(QFrame):
     def explanation(self) -> Explanation | None:
         return self._explanation
 
-    def show_explanation(self, explanation: Explanation | None) -> None:
+    def show_explanation(self, explanation: Explanation | None, subject: Subject = NOBODY) -> None:
         """Show it, or nothing for None. The same one again changes nothing, so that opened details stay open."""
+        self._subject = subject
+        self._offer(explanation)
         if explanation == self._explanation:
             return
         self._explanation = explanation
@@ -74,6 +116,15 @@ class ErrorView(QFrame):
         self._details.setVisible(bool(explanation.said))
         self._details.setChecked(False)
         self.setAccessibleDescription(explanation.text())
+
+    def _offer(self, explanation: Explanation | None) -> None:
+        """The button for what the console can do now, which may change while the same failure is shown."""
+        self._remedy = None
+        if self._help is not None and explanation is not None and explanation.action not in self._beside:
+            self._remedy = self._help.offer(explanation, self._subject)
+        self._do.setVisible(self._remedy is not None)
+        if self._remedy is not None and self._do.text() != self._remedy.text:
+            self._do.setText(self._remedy.text)
 
     # -- parts -------------------------------------------------------------------------------------------------
 
@@ -100,8 +151,10 @@ class ErrorView(QFrame):
 
     def _copy_button(self) -> QToolButton:
         button = QToolButton(self)
-        button.setText(self.tr("Copy"))
-        button.setToolTip(self.tr("Copy all of this, with the original words"))
+        button.setText(self.tr("Copy Report"))
+        button.setToolTip(
+            self.tr("Copy all of this with the original words, versions, call and time; never a password")
+        )
         button.setAutoRaise(True)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.clicked.connect(self._on_copy)
@@ -115,7 +168,9 @@ class ErrorView(QFrame):
         buttons = QHBoxLayout()
         buttons.addWidget(self._details)
         buttons.addWidget(self._copy)
+        buttons.addWidget(self._masks)
         buttons.addStretch(1)
+        buttons.addWidget(self._do)
         text.addLayout(buttons)
         text.addWidget(self._said)
         self._said.hide()
@@ -132,8 +187,19 @@ class ErrorView(QFrame):
 
     @Slot()
     def _on_copy(self) -> None:
-        if self._explanation is not None:
-            QGuiApplication.clipboard().setText(self._explanation.text())
+        if self._explanation is None:
+            return
+        if self._help is None:
+            report, names = plain_report(self._explanation, self._subject), Names()
+        else:
+            report = self._help.report(self._explanation, self._subject)
+            names = self._help.names(self._subject)
+        QGuiApplication.clipboard().setText(report.text(masked=names if self._masks.isChecked() else None))
+
+    @Slot()
+    def _on_do(self) -> None:
+        if self._remedy is not None:
+            self._remedy.do()
 
     @Slot()
     def _on_theme(self) -> None:

@@ -22,6 +22,7 @@ from vmconsole.ui import columns, words
 from vmconsole.ui.columns import CPU, DISK, MEMORY, NETWORK
 from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.formats import UNKNOWN
+from vmconsole.ui.remedies import Subject
 from vmconsole.ui.scrolling import scroll_inside
 from vmconsole.ui.theme import fade
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Host
     from vmconsole.inventory.ids import HostId
     from vmconsole.ui.context import Context
+    from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.fleet_cells import FleetCells
     from vmconsole.ui.formats import Formats
     from vmconsole.ui.theme import Theme
@@ -40,6 +42,7 @@ SHOWN_VERSIONS = ("libvirt", "qemu", "kernel", "python")
 ICON = 32
 WIDEST = 720
 LABEL_LETTERS = 26
+BESIDE = frozenset({"reconnect"})
 
 
 class HostPage(QScrollArea):
@@ -48,7 +51,14 @@ class HostPage(QScrollArea):
     check_wanted = Signal()
 
     def __init__(
-        self, context: Context, theme: Theme, formats: Formats, cells: FleetCells, parent: QWidget | None = None
+        self,
+        context: Context,
+        theme: Theme,
+        formats: Formats,
+        cells: FleetCells,
+        parent: QWidget | None = None,
+        *,
+        helped_by: ErrorHelp | None = None,
     ) -> None:
         super().__init__(parent)
         self._context = context
@@ -69,8 +79,8 @@ class HostPage(QScrollArea):
         self._disconnect = self._button(self.tr("Disconnect"), self._on_disconnect)
         self._check = self._button(self.tr("Check…"), self.check_wanted)
         self._check.setToolTip(self.tr("Try the connection and what the console needs on the host, step by step"))
-        self._reason = ErrorView(theme, self)
-        self._figures_reason = ErrorView(theme, self, icon="host-not-answering")
+        self._reason = ErrorView(theme, self, helped_by=helped_by, beside=BESIDE)
+        self._figures_reason = ErrorView(theme, self, icon="host-not-answering", helped_by=helped_by, beside=BESIDE)
         self._lay_out()
         self._clock = QTimer(self)
         self._clock.setInterval(1000)
@@ -170,8 +180,9 @@ class HostPage(QScrollArea):
         self._state.setText(words.host_state(host, self._formats))
         colour = {HostState.FAILED: "problem", HostState.NOT_ANSWERING: "warning", HostState.CONNECTED: "ok"}
         fade(self._state, self._theme, colour.get(host.state, "quiet"))
-        self._reason.show_explanation(host.reason)
-        self._figures_reason.show_explanation(host.figures_reason)
+        about = Subject(host.id, at=host.since)
+        self._reason.show_explanation(host.reason, about)
+        self._figures_reason.show_explanation(host.figures_reason, about)
         is_away = host.state in {HostState.NOT_ANSWERING, HostState.FAILED}
         self._try.setVisible(is_away)
         self._connect.setVisible(host.state is HostState.DISCONNECTED)

@@ -30,6 +30,7 @@ from vmconsole.ui.columns_menu import ColumnsMenu
 from vmconsole.ui.confirm import ask_all_again
 from vmconsole.ui.diagnostics import Diagnostics
 from vmconsole.ui.empty_page import EmptyPage
+from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.events_dock import EventsDock
 from vmconsole.ui.filter_field import FilterField
 from vmconsole.ui.fleet_model import FleetModel
@@ -101,6 +102,11 @@ class MainWindow(QMainWindow):
         """``overview``, ``limits`` or ``disks``."""
         self.guest_page.set_tab(key)
 
+    def show_limits(self, guest: GuestId) -> None:
+        """Select a guest with its limits in front."""
+        self._show(guest)
+        self.show_tab("limits")
+
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _make_parts(self) -> None:
@@ -109,9 +115,10 @@ class MainWindow(QMainWindow):
         self.filter_field = FilterField(theme, self)
         self.tree = FleetView(self.model, context.store, theme, self)
         self.guest_page = GuestPage(context, theme, formats, self)
-        self.host_page = HostPage(context, theme, formats, self.model.cells, self)
+        helped = ErrorHelp(context, show_limits=self.show_limits)
+        self.host_page = HostPage(context, theme, formats, self.model.cells, self, helped_by=helped)
         self.empty_page = EmptyPage(context.store, theme, formats, self)
-        self.tasks_dock = TasksDock(context, theme, formats, self)
+        self.tasks_dock = TasksDock(context, theme, formats, self, helped_by=helped)
         self.events_dock = EventsDock(context.store, theme, formats, self)
         self.guest_actions = GuestActions(context, theme, self.tree.chosen_guests, self)
         self.host_actions = HostActions(context, theme, self._chosen_hosts, self)

@@ -29,12 +29,14 @@ from PySide6.QtWidgets import (
 from vmconsole.inventory.tasks import TaskState
 from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.list_view import ListView
+from vmconsole.ui.remedies import Subject
 from vmconsole.ui.tasks_model import STATE, TIME, TITLE, WHERE, TasksModel
 
 if TYPE_CHECKING:
     from vmconsole.inventory.tasks import Task
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
+    from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.formats import Formats
     from vmconsole.ui.theme import Theme
 
@@ -64,13 +66,15 @@ class ProgressCell(QStyledItemDelegate):
 class TaskDetails(QWidget):
     """One task's problem, its virsh lines, and Cancel."""
 
-    def __init__(self, context: Context, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, context: Context, theme: Theme, parent: QWidget | None = None, *, helped_by: ErrorHelp | None = None
+    ) -> None:
         super().__init__(parent)
         self._context = context
         self._task: Task | None = None
         self._title = QLabel(self)
         self._title.setWordWrap(True)
-        self._error = ErrorView(theme, self)
+        self._error = ErrorView(theme, self, helped_by=helped_by)
         self._virsh_title = QLabel(self.tr("Show as virsh"), self)
         self._virsh = QPlainTextEdit(self)
         self._virsh.setReadOnly(True)
@@ -108,7 +112,8 @@ class TaskDetails(QWidget):
         if task is None:
             return
         self._title.setText(f"{task.title} – {task.note}" if task.note else task.title)
-        self._error.show_explanation(task.problem)
+        about = Subject(task.host, task.guest, call=task.virsh, at=task.ended_at)
+        self._error.show_explanation(task.problem, about)
         for part in (self._virsh, self._virsh_title, self._copy):
             part.setVisible(bool(task.virsh))
         if self._virsh.toPlainText() != task.virsh:
@@ -128,14 +133,22 @@ class TaskDetails(QWidget):
 class TasksDock(QDockWidget):
     """A task that fails brings itself to the front of the list, not in front of the user's work."""
 
-    def __init__(self, context: Context, theme: Theme, formats: Formats, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        theme: Theme,
+        formats: Formats,
+        parent: QWidget | None = None,
+        *,
+        helped_by: ErrorHelp | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Tasks"))
         self.setObjectName("tasks-dock")
         self.setAccessibleName(self.tr("Tasks"))
         self._model = TasksModel(context.store, theme, formats, self)
         self._list = self._make_list()
-        self._details = TaskDetails(context, theme, self)
+        self._details = TaskDetails(context, theme, self, helped_by=helped_by)
         self._details.show_task(None)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.addWidget(self._list)
