@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import libvirt
 
-from tests.errors.bench import CONFIG, IMAGES, LIVE, disk, nic
+from tests.errors.bench import CONFIG, IMAGES, LIVE, disk, domain, nic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.errors.bench import Bench
 
+DIMM = "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>"
 NOBODY = "0e0e0e0e-0000-4000-8000-000000000009"
 
 
@@ -39,6 +40,29 @@ def ask_absent_agent(bench: Bench) -> None:
     with bench.transient() as guest:
         guest.resume()
         guest.fsFreeze()
+
+
+def ask_silent_agent(bench: Bench) -> None:
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    with bench.transient(devices=channel) as guest:
+        guest.resume()
+        guest.fsFreeze()
+
+
+def add_memory_without_room(bench: Bench) -> None:
+    cells = "<cpu><numa><cell id='0' cpus='0' memory='65536' unit='KiB'/></numa></cpu>"
+    with bench.transient(top=cells) as guest:
+        guest.attachDeviceFlags(DIMM, LIVE)
+
+
+def undefine_saved(bench: Bench) -> None:
+    guest = bench.raw.defineXML(domain())
+    try:
+        guest.create()
+        guest.managedSave()
+        guest.undefine()
+    finally:
+        guest.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
 
 
 def picture_of_no_screen(bench: Bench) -> None:
@@ -120,6 +144,9 @@ STATES: tuple[tuple[str, Callable[[Bench], object]], ...] = (
     ("rename-running", lambda b: b.running.rename("other")),
     ("transient", change_transient),
     ("agent-not-configured", ask_absent_agent),
+    ("agent-silent", ask_silent_agent),
+    ("max-memory-undefined", add_memory_without_room),
+    ("undefine-with-managed-save", undefine_saved),
     ("no-such-domain", lambda b: b.raw.lookupByUUIDString(NOBODY)),
     ("screen-missing", picture_of_no_screen),
     ("console-missing", console_of_none),
@@ -137,7 +164,7 @@ STATES: tuple[tuple[str, Callable[[Bench], object]], ...] = (
     ("no-hotplug-bus", attach(disk(f"{IMAGES}/off1.qcow2", target="hdc", bus="ide"))),
     ("no-hotplug-slot", fill_slots),
     ("memory-module-needs-numa",
-     attach("<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>")),
+     attach(DIMM)),
     ("device-live-attach", attach("<sound model='ich6'/>")),
     ("device-not-found", lambda b: b.running.detachDeviceFlags(disk("/none", target="vdq"), LIVE)),
     ("disk-target-taken", attach(disk(f"{IMAGES}/off1.qcow2"))),

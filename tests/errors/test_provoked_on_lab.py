@@ -13,6 +13,8 @@ from tests.errors.rows_images import IMAGES
 from tests.errors.rows_limits import LIMITS, STATES
 from tests.errors.rows_ssh import SSH
 from vmconsole.inventory.catalogue import catalogue
+from vmconsole.inventory.errors import DaemonMissing, LinkLost
+from vmconsole.links.libvirt_link import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +58,22 @@ def test_enough_is_provoked_and_each_entry_once() -> None:
 
 
 def test_the_host_is_left_as_it_was(bench: Bench) -> None:
-    """The last test of the file: provocations clean up behind them."""
+    """Provocations clean up behind them."""
     assert set(bench.host.domains()) == {*bench.host.guests, bench.host.off_guest}
     assert {pool.name() for pool in bench.raw.listAllStoragePools()} == {"default", "shared"}
     assert [network.name() for network in bench.raw.listAllNetworks()] == ["default"]
+
+
+def test_a_daemon_that_dies_under_a_connection_and_is_not_there_for_the_next(errors_host: LabHost) -> None:
+    connection = Connection.open(errors_host.uri, where="kvm1")
+    errors_host.stop("libvirtd")
+    try:
+        with pytest.raises(LinkLost) as lost:
+            connection.domain_rows()
+        check(lost.value.explanation, "link-closed")
+        with pytest.raises(DaemonMissing) as missing:
+            Connection.open(errors_host.uri, where="kvm1")
+        check(missing.value.explanation, "daemon-missing")
+    finally:
+        errors_host.start()
+        connection.close(timeout_s=5)
