@@ -33,8 +33,14 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretS
 
 
 @pytest.fixture
-def keyring() -> Iterator[KeyringSecrets]:
-    found = KeyringSecrets()
+def marker(tmp_path: Path) -> Path:
+    (tmp_path / "profile").mkdir()
+    return tmp_path / "profile" / "keyring-used"
+
+
+@pytest.fixture
+def keyring(marker: Path) -> Iterator[KeyringSecrets]:
+    found = KeyringSecrets(marker=marker)
     yield found
     found.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "keyring"], "its thread has ended"
@@ -47,11 +53,14 @@ def remember(keyring: KeyringSecrets, name: str = NAME, host: str = HOST) -> Non
     assert problems == []
 
 
-def test_what_is_remembered_is_found_by_the_next_program(service: SecretService, keyring: KeyringSecrets) -> None:
+def test_what_is_remembered_is_found_by_the_next_program(
+    service: SecretService, keyring: KeyringSecrets, marker: Path
+) -> None:
     remember(keyring)
     program = (
-        "from vmconsole.settings.secrets import KeyringSecrets\n"
-        f"keyring = KeyringSecrets(); print(keyring.find({NAME!r}, host={HOST!r})); keyring.close()"
+        "from pathlib import Path\nfrom vmconsole.settings.secrets import KeyringSecrets\n"
+        f"keyring = KeyringSecrets(marker=Path({str(marker)!r}))\n"
+        f"print(keyring.find({NAME!r}, host={HOST!r})); keyring.close()"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == SECRET
@@ -78,9 +87,9 @@ def test_whoever_uses_a_secret_can_forget_it(service: SecretService, keyring: Ke
 
 # keyring leaves its socket to the garbage collector
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_locked_keyring_delays_nobody_for_long(service: SecretService) -> None:
+def test_a_locked_keyring_delays_nobody_for_long(service: SecretService, marker: Path) -> None:
     """gnome-keyring asks its user to unlock, and here nobody does."""
-    keyring = KeyringSecrets(find_s=0.5)
+    keyring = KeyringSecrets(marker=marker, find_s=0.5)
     remember(keyring)
     service.lock()
     began = time.monotonic()
@@ -90,9 +99,10 @@ def test_a_locked_keyring_delays_nobody_for_long(service: SecretService) -> None
     gc.collect()
 
 
-def test_a_keyring_that_hangs_is_said_to_be_silent(service: SecretService) -> None:
-    keyring = KeyringSecrets(find_s=0.3)
+def test_a_keyring_that_hangs_is_said_to_be_silent(service: SecretService, marker: Path) -> None:
+    keyring = KeyringSecrets(marker=marker, find_s=0.3)
     free = threading.Event()
+    marker.touch()
     stuck = keyring._submit(lambda: free.wait(20))
     try:
         assert keyring.why_not() == SILENT
@@ -114,12 +124,29 @@ def test_without_a_keyring_it_says_so_and_remembers_nothing(
     said: list[str] = []
     keyring.remember(NAME, SECRET, host=HOST, on_problem=said.append)
     assert keyring.find(NAME, host=HOST) is None
+    assert keyring.why_not() == NO_KEYRING  # comes after it in the queue
     assert len(said) == 1
     assert "could not be remembered" in said[0]
     assert SECRET not in said[0]
+    assert keyring.forget(HOST).result(10) == 0
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "nothing is written to a file instead"
+
+
+def test_a_keyring_that_went_away_refuses_to_forget(
+    keyring: KeyringSecrets, marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/nothing")
+    marker.touch()
     with pytest.raises(RuntimeError, match="there is none"):
         keyring.forget(HOST).result(10)
-    assert not list(tmp_path.rglob("*")), "nothing is written to a file instead"
+
+
+def test_who_never_remembered_anything_is_left_in_peace(service: SecretService, keyring: KeyringSecrets) -> None:
+    """Even a look into a locked keyring opens a window of the desktop's."""
+    service.lock()
+    began = time.monotonic()
+    assert keyring.find(NAME, host=HOST) is None
+    assert time.monotonic() - began < 0.1
 
 
 def test_a_keyring_in_plain_files_is_not_used(keyring: KeyringSecrets, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,14 +161,15 @@ def test_a_keyring_in_plain_files_is_not_used(keyring: KeyringSecrets, monkeypat
 
 def test_a_keyring_that_starts_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/run/bus")
-    keyring = KeyringSecrets(look_again_s=0.0)
+    keyring = KeyringSecrets(marker=tmp_path / "marker", look_again_s=0.0)
     assert keyring.why_not() == NO_KEYRING
     with secret_service(tmp_path):
         assert keyring.why_not() == ""
     keyring.close()
 
 
-def test_after_close_nothing_is_answered(keyring: KeyringSecrets) -> None:
+def test_after_close_nothing_is_answered(keyring: KeyringSecrets, marker: Path) -> None:
     keyring.close()
+    marker.touch()
     assert keyring.find(NAME, host=HOST) is None
     assert keyring.forget(HOST).cancelled()

@@ -48,7 +48,7 @@ def run(options: Options) -> int:
         store = Store()
         bridge = Bridge(store)
         parts.callback(bridge.close)
-        secrets = KeyringSecrets()
+        secrets = KeyringSecrets(marker=profile.state_dir / "keyring-used")
         parts.callback(secrets.close)
         run_dir = _run_dir(parts)
         questions = LoginQueue(bridge, app)

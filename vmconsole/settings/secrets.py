@@ -4,6 +4,9 @@
 Imported late, and used on one worker thread alone: finding a backend takes a fifth of a second, and a locked keyring
 asks its user before it answers, which may take for ever. Callers wait up to a deadline, never the GUI thread. Nothing
 of this is written anywhere else: the list of what belongs to a connection lies in the keyring too.
+
+Who never remembers a login is left in peace: a mere look into a keyring that is locked or new opens a window of the
+desktop's, so nothing is looked up before the first login was remembered (an empty file in the profile tells).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from keyring.backend import KeyringBackend
 
@@ -39,7 +43,11 @@ _NOT_SAFE = ("fail", "null", "plaintext", "keyrings.alt", "chainer")
 class KeyringSecrets:
     """``close`` once. ``links.prompts.Secrets`` in all that it offers."""
 
-    def __init__(self, *, service: str = SERVICE, find_s: float = FIND_S, look_again_s: float = LOOK_AGAIN_S) -> None:
+    def __init__(
+        self, *, marker: Path, service: str = SERVICE, find_s: float = FIND_S, look_again_s: float = LOOK_AGAIN_S
+    ) -> None:
+        """``marker``: an empty file that is there when something was remembered."""
+        self._marker = marker
         self._service = service
         self._find_s = find_s
         self._look_again_s = look_again_s
@@ -63,6 +71,8 @@ class KeyringSecrets:
     def find(self, name: str, *, host: str) -> str | None:
         """What was remembered under this name, by whichever connection; from now on it belongs to ``host``, too.
         Blocks for a moment; None also when the keyring does not answer."""
+        if not self._marker.exists():
+            return None
         job = self._submit(lambda: self._find(name, host))
         try:
             return job.result(self._find_s)
@@ -84,6 +94,10 @@ class KeyringSecrets:
 
     def forget(self, host: str) -> Future[int]:
         """Begin to forget the logins of a connection. How many there were; RuntimeError when the keyring refuses."""
+        if not self._marker.exists():
+            nothing: Future[int] = Future()
+            nothing.set_result(0)
+            return nothing
         return self._submit(lambda: self._forget(host))
 
     def close(self, *, timeout_s: float = 0.2) -> None:
@@ -140,6 +154,7 @@ class KeyringSecrets:
     def _put(self, name: str, secret: str, host: str) -> None:
         self._list(name, host)  # first, so that nothing is stored that could not be forgotten again
         self._need().set_password(self._service, name, secret)
+        self._marker.touch()
 
     def _list(self, name: str, host: str) -> None:
         known = self._names(host)

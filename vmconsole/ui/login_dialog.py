@@ -49,6 +49,7 @@ class LoginDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setObjectName("login")
         self.setWindowTitle(self._title())
+        self.setAccessibleName(self._title())
         self.setMinimumWidth(WIDTH)
         self.resize(WIDTH, 0)
         self._field = self._make_field()
@@ -62,7 +63,7 @@ class LoginDialog(QDialog):
     def show_waiting(self, count: int) -> None:
         """How many questions come after this one."""
         one, many = self.tr("1 more login after this one"), self.tr("{count} more logins after this one")
-        self._waiting.setText(one if count == 1 else many.format(count=count))
+        self._waiting.setText("" if not count else one if count == 1 else many.format(count=count))
         self._waiting.setVisible(bool(count))
         self._fit()
 
