@@ -103,6 +103,10 @@ class Link(Protocol):
         """Run ``job`` in the host's command lane. The future ends with a ConsoleError when the host is not connected,
         when the deadline passes (HostNotAnswering) or the link dies under it (LinkLost)."""
 
+    def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
+        """Run ``job`` with the host's shell, in a lane of its own: it works while libvirt's daemon hangs. The future
+        ends with a LinkError when there is no shell, when the deadline passes or when the link dies under it."""
+
     def watch(self, uuids: frozenset[str]) -> None:
         """Which guests are looked at now: their per-device series and descriptions are kept fresh."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,15 @@ _STATES = {
     6: GuestState.CRASHED,
     7: GuestState.SUSPENDED,
 }
+
+
+class CloseReason(enum.Enum):
+    """Why a connection to the daemon ended."""
+
+    ENDED = "ended"
+    """The other side closed it, or the way to it broke."""
+    SILENT = "silent"
+    """Keep-alive got no answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,11 @@ def is_final(error: ConsoleError, *, was_connected: bool) -> bool:
     return isinstance(error, _FINAL) and not (was_connected and isinstance(error, errors.BadAddress))
 
 
+def is_silence(error: ConsoleError) -> bool:
+    """Whether libvirt got no answer, so that it must be found out how far down the silence goes."""
+    return isinstance(error, HostNotAnswering) or error.explanation.entry == "link-keepalive"
+
+
 def daemon_silent(host: str, ssh_name: str) -> HostNotAnswering:
     """libvirt's daemon hangs, and the host does not."""
     return HostNotAnswering(
@@ -40,6 +45,7 @@ def daemon_silent(host: str, ssh_name: str) -> HostNotAnswering:
         cause="libvirt's daemon hangs. The guests run on, and their figures go on.",
         advice=f"Look: `ssh {ssh_name} systemctl status libvirtd`. It is tried again by itself.",
         where=host,
+        action="restart-libvirtd",
     )
 
 
@@ -53,11 +59,11 @@ def host_silent(host: str) -> HostNotAnswering:
     )
 
 
-def daemon_gone(host: str) -> HostNotAnswering:
-    """The connection to libvirt's daemon broke; why will be seen at the next try."""
-    return HostNotAnswering(
+def daemon_gone(host: str) -> LinkLost:
+    """The connection to libvirt's daemon was closed; why will be seen at the next try."""
+    return LinkLost(
         "The connection to libvirt's daemon ended.",
-        cause="It was stopped, restarted, or it hangs.",
+        cause="It was stopped or restarted, or the connection under it was cut.",
         advice="It is tried again by itself.",
         where=host,
     )
@@ -65,10 +71,20 @@ def daemon_gone(host: str) -> HostNotAnswering:
 
 def not_connected(host: Host) -> LinkLost:
     """Something was asked of a host that is not connected."""
+    reason = host.reason
+    if reason is None:
+        return LinkLost(f"{host.name} is not connected.", advice="Connect to it first.", where=host.name)
     return LinkLost(
-        f"{host.name} is not connected.",
+        reason.what, cause=reason.cause, advice=f"Nothing was changed. {reason.advice}".strip(), where=host.name,
+        said=reason.said, entry=reason.entry, action=reason.action,
+    )  # fmt: skip
+
+
+def has_no_shell(host: Host) -> LinkLost:
+    """Commands were to be run on a host where none can be run now."""
+    return LinkLost(
+        f"No commands can be run on {host.name}: SSH does not reach it.",
         cause="" if host.reason is None else host.reason.what,
-        advice="Connect to it first.",
         where=host.name,
     )
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One real host: connects, keeps connected, and posts what it learns.
 
-All state lives on the link's actor thread; what blocks runs on three lanes: ``observe`` (connecting, listing,
-refreshing), ``slow`` (statistics, facts of the host) and ``command`` (what the user asks). The steps are transport,
+All state lives on the link's actor thread; what blocks runs on lanes: ``observe`` (connecting, listing, refreshing),
+``slow`` (statistics, facts of the host), ``command`` (what the user asks of libvirt) and ``shell`` (what the user asks
+of the host itself, which works while libvirt does not). The steps are transport,
 libvirt, listing, sampler; each step's end comes back to the actor, and ends of a try that was given up are ignored.
 """
 
@@ -14,19 +15,22 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vmconsole.inventory import deltas
-from vmconsole.inventory.errors import ConsoleError, Explanation, HostNotAnswering, LinkError
+from vmconsole.inventory.errors import ConsoleError, Explanation, LinkError
 from vmconsole.inventory.facts import PLAIN_LOOK, Host, HostState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.links.actor import Actor, Timer
-from vmconsole.links.backoff import Backoff
+from vmconsole.links.backoff import LONGEST_FOR_KNOWN_S, LONGEST_S, Backoff
 from vmconsole.links.domain_events import EventWords, is_problem
+from vmconsole.links.domain_rows import CloseReason
 from vmconsole.links.host_facts import (
     FIGURES_NEED_SHELL,
     HostFacts,
     daemon_gone,
     daemon_silent,
+    has_no_shell,
     host_silent,
     is_final,
+    is_silence,
     not_connected,
 )
 from vmconsole.links.lane import Lane
@@ -113,6 +117,7 @@ class HostLink:
         self._observe = self._lane("observe", self._free_stuck)
         self._slow = self._lane("slow", self._free_stuck)
         self._command = self._lane("command", self._on_command_stuck)
+        self._shell_lane = self._lane("shell", lambda: None)  # its commands have deadlines of their own
         self._wanted = False
         self._was_connected = False
         self._try_number = 0
@@ -157,7 +162,7 @@ class HostLink:
         half, transport = self._half, self._transport
         self._let_go_of_libvirt()
         self._let_go_of_transport()
-        for lane in (self._command, self._observe, self._slow):
+        for lane in (self._command, self._shell_lane, self._observe, self._slow):
             lane.close(timeout_s=0.1)
         if half is not None:
             half.join(timeout_s=0.1)
@@ -172,6 +177,14 @@ class HostLink:
             return refused
         return self._command.submit(lambda: job(verbs), deadline_s=deadline_s)
 
+    def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
+        shell = self.shell()
+        if shell is None:
+            refused: Future[T] = Future()
+            refused.set_exception(has_no_shell(self._facts.host))
+            return refused
+        return self._shell_lane.submit(lambda: job(shell), deadline_s=deadline_s)
+
     def watch(self, uuids: frozenset[str]) -> None:
         self._actor.call(lambda: self._watch(uuids))
 
@@ -185,7 +198,8 @@ class HostLink:
         if self._facts.host.state is HostState.CONNECTED or (self._wanted and self._retry is None):
             return  # it is connected, or a try is under way
         self._wanted = True
-        self._was_connected = False
+        if self._facts.host.state is not HostState.NOT_ANSWERING:  # a host that is missed stays one that is known
+            self._was_connected = False
         self._backoff.reset()
         if self._login is not None:
             self._login.renew()
@@ -229,8 +243,8 @@ class HostLink:
     def _on_opened(self, half: LibvirtHalf) -> None:
         number = self._try_number
 
-        def on_closed() -> None:
-            self._to_actor(lambda: self._on_connection_closed(number))
+        def on_closed(reason: CloseReason) -> None:
+            self._to_actor(lambda: self._on_connection_closed(number, reason))
 
         self._step(
             lambda: half.begin(on_closed=on_closed, on_event=self._event_sink(number)),
@@ -302,7 +316,7 @@ class HostLink:
         if transport is None or not transport.is_alive:
             self._let_go_of_transport()
             self._announce_failure(error)
-        elif isinstance(error, HostNotAnswering) and transport.can_probe:
+        elif is_silence(error) and transport.can_probe:
             number = self._try_number  # find out whether SSH is silent, too, before anything is said
             future = self._slow.submit(
                 lambda: transport.probe(deadline_s=PROBE_DEADLINE_S), deadline_s=PROBE_DEADLINE_S
@@ -325,16 +339,17 @@ class HostLink:
         if final:
             self._wanted = False
         else:
-            delay_s = self._backoff.next_s()
+            delay_s = self._backoff.next_s(longest_s=LONGEST_FOR_KNOWN_S if self._was_connected else LONGEST_S)
             retry_at = self._clock() + delay_s
             self._retry = self._actor.call_later(delay_s, self._try)
         if self._facts.host.state is not state:
             self._facts.tell(f"{self._facts.host.name}: {error.explanation.what}", is_problem=True)
         self._facts.change(state=state, reason=error.explanation, retry_at=retry_at, has_shell=self.shell() is not None)
 
-    def _on_connection_closed(self, number: int) -> None:
+    def _on_connection_closed(self, number: int, reason: CloseReason) -> None:
         if number == self._try_number:
-            self._on_failed(daemon_gone(self._facts.host.name))
+            name = self._facts.host.name
+            self._on_failed(host_silent(name) if reason is CloseReason.SILENT else daemon_gone(name))
 
     def _on_link_lost(self, transport: Transport, error: LinkError) -> None:
         if transport is self._transport:

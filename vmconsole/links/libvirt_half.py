@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import HostId
-    from vmconsole.links.domain_rows import DomainEvent, NodeFacts
+    from vmconsole.links.domain_rows import CloseReason, DomainEvent, NodeFacts
     from vmconsole.links.transport import Door, Transport
     from vmconsole.metrics.delta import Post
 
@@ -80,7 +80,9 @@ class LibvirtHalf:
             uri, self._door = self._transport.new_door()
         return uri
 
-    def begin(self, *, on_closed: Callable[[], None], on_event: Callable[[DomainEvent], None]) -> tuple[Guest, ...]:
+    def begin(
+        self, *, on_closed: Callable[[CloseReason], None], on_event: Callable[[DomainEvent], None]
+    ) -> tuple[Guest, ...]:
         """Listen, then list, so that nothing is missed in between."""
         self.connection.on_closed(on_closed)
         self._has_events = self.connection.on_lifecycle(on_event)

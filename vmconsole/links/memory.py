@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from vmconsole.inventory.deltas import EventSeen, GuestSeen, GuestsListed, HostSeen
-from vmconsole.inventory.errors import ConnectTimeout, ConsoleError, LinkLost
+from vmconsole.inventory.errors import ConnectTimeout, ConsoleError, LinkLost, Unsupported
 from vmconsole.inventory.facts import Host, HostState
 from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.links.actor import Actor
@@ -130,6 +130,12 @@ class MemoryLink:
             refused.set_exception(LinkLost(f"{self._facts.name} is not connected.", where=self._facts.name))
             return refused
         return self._lane.submit(lambda: job(self._host), deadline_s=deadline_s)
+
+    def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
+        del job, deadline_s
+        refused: Future[T] = Future()
+        refused.set_exception(Unsupported(f"{self._facts.name} is made up: no commands run there."))
+        return refused
 
     def watch(self, uuids: frozenset[str]) -> None:
         self._actor.call(lambda: self._watch(uuids))

@@ -42,8 +42,8 @@ _MASTER_OPTIONS = (
     "-M", "-N", "-T",
     "-o", "ControlPersist=no",  # the user's configuration may say otherwise, and ssh would go into the background
     "-o", "ConnectTimeout=8",
-    "-o", "ServerAliveInterval=5",
-    "-o", "ServerAliveCountMax=3",
+    "-o", "ServerAliveInterval=4",  # interval × (count + 1) = 12 s of silence end it
+    "-o", "ServerAliveCountMax=2",
     "-o", "ClearAllForwardings=yes",  # forwards of the user's configuration belong to the user's own sessions
     "-o", "RemoteCommand=none",
     "-o", "StreamLocalBindUnlink=yes",
