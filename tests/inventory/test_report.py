@@ -124,8 +124,8 @@ def test_a_name_has_one_stand_in_and_others_have_others(hosts: list[str]) -> Non
 
 def test_a_short_name_is_its_host_and_a_longer_word_is_not() -> None:
     names = Names(hosts=("kvm1.example.org", "10.0.0.1"), guests=("a",))
-    assert mask_names("kvm1 kvm1.example.org kvm10 10.0.0.1 10.0.0.2 a and a.qcow2", names) == (
-        "host-1 host-1 kvm10 host-2 address guest-1 and guest-1.qcow2"
+    assert mask_names("kvm1 kvm1.example.org kvm10 xkvm1 10.0.0.1 10.0.0.2 a and a.qcow2", names) == (
+        "host-1 host-1 kvm10 xkvm1 host-2 address guest-1 and guest-1.qcow2"
     )
 
 
@@ -141,3 +141,11 @@ def test_a_short_name_is_its_host_and_a_longer_word_is_not() -> None:
 )
 def test_names_that_the_place_tells(where: str, hosts: tuple[str, ...], guests: tuple[str, ...]) -> None:
     assert Names().and_those_of(Explanation("x", where=where)) == Names(hosts, guests)
+
+
+def test_no_part_of_a_report_keeps_a_secret() -> None:
+    explanation = Explanation(
+        "password=S3CRET", cause="token=S3CRET", advice="--password S3CRET", said="passwd='S3CRET'"
+    )
+    report = Report(explanation, "now", call="virsh set-user-password web1 root S3CRET", host="qemu://u:S3CRET@kvm1/")
+    assert "S3CRET" not in report.text()

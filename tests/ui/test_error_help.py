@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from tests.ui.fakes import guest_id, host_id
 from vmconsole.inventory.errors import NOT_IN_CATALOGUE, Explanation
 from vmconsole.inventory.facts import HostState
 from vmconsole.links.libvirt_errors import translate
+from vmconsole.operations.lifecycle import StartGuest
 from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.remedies import Subject
@@ -140,3 +142,28 @@ def test_an_error_that_nobody_knows_says_so(view: ErrorView) -> None:
     view._details.click()
     assert view._said.toPlainText() == "the flux is out of phase"
     assert "Catalogue entry: not-in-catalogue" in copied(view)
+
+
+def test_a_failed_task_of_a_guest_offers_what_helps(
+    window: MainWindow, rig: Rig, view: ErrorView, qtbot: QtBot
+) -> None:
+    rig.links[host_id("kvm1")].stubborn.add("uuid-of-web2")
+    rig.context.runner.run([StartGuest(guest_id("kvm1", "web2"), "web2")])
+    qtbot.waitUntil(lambda: any(task.problem is not None for task in rig.context.store.tasks.values()))
+    failed = next(task for task in rig.context.store.tasks.values() if task.problem is not None)
+    details = window.tasks_dock._details
+    details.show_task(replace(failed, problem=NOT_RUNNING))
+    assert details._error._do.isVisibleTo(details)
+    assert details._error._do.text() == "Run web2"
+    details._error._copy.click()
+    assert "virsh" in QApplication.clipboard().text()
+
+
+def test_the_hosts_page_has_one_button_for_trying_again(window: MainWindow, rig: Rig, qtbot: QtBot) -> None:
+    lost = translate(code=38, domain=7, message="End of file while reading data", where="kvm1").explanation
+    rig.change_host("kvm1", state=HostState.NOT_ANSWERING, reason=lost)
+    window.tree.choose(host_id("kvm1"))
+    page = window.host_page
+    qtbot.waitUntil(lambda: page._reason.explanation == lost)
+    assert page._try.isVisibleTo(page)
+    assert not page._reason._do.isVisibleTo(page)
