@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logging in as a user does: the whole program, a real sshd that wants a password, a real keyring, a screen."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.display import open_display, wait_for
+from tests.links.login_place import PASSWORD, Client, LoginPlace
+from tests.secret_service import secret_service
+from tests.window.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.display import Display
+    from tests.lab.vmlab import Lab, LabHost
+
+pytestmark = [pytest.mark.lab, pytest.mark.window]
+
+TREE = {"role": "", "name": "Hosts and guests"}
+DIALOG = {"role": "dialog", "name": "Log In to web"}
+QUIET_S = 4.0
+"""Longer than the first waits between tries."""
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Display]:
+    """With a session bus of its own, on which nobody has looked for a keyring yet."""
+    with open_display(1280, 800) as found:
+        yield found
+
+
+@pytest.fixture
+def place(lab: Lab) -> Iterator[LoginPlace]:
+    found = LoginPlace(lab.host("kvm1"), password=True)
+    yield found
+    found.close()
+
+
+def field_name(place: LoginPlace) -> str:
+    return f"Password for root@{place.host.address}:{place.port}"
+
+
+def is_shown(console: Console, **what: str) -> bool:
+    try:
+        return "showing" in console.ask("find", **what)["states"]
+    except LookupError:
+        return False
+
+
+def is_listed(console: Console, text: str, *, role: str = "frame", name: str = "vmconsole") -> bool:
+    """Somewhere in the window. Elements come and go while an assistive program reads."""
+    try:
+        return text in str(console.names(role, name))
+    except LookupError:
+        return False
+
+
+def wait_connected(console: Console, host: LabHost) -> None:
+    wait_for(lambda: is_listed(console, host.guests[0]), deadline_s=30, what="guests are listed")
+
+
+def log_in(console: Console, place: LoginPlace, text: str, *, remember: bool = False) -> None:
+    console.until("find", **DIALOG)
+    console.until("set_text", role="password text", name=field_name(place), text=text)
+    if remember:
+        console.ask("press", role="check box", name="Remember in the keyring")
+    console.ask("press", role="push button", name="Log In")
+
+
+def forget_login(console: Console, screen: Display) -> None:
+    """Of the first host in the tree, by the menu."""
+    x, y, *_ = console.until("find", **TREE)["extents"]
+    screen.run("xdotool", "mousemove", str(x + 60), str(y + 32), "click", "1")
+    wait_for(lambda: is_pressable(console, "Forget Login"), deadline_s=10, what="the host is selected")
+    console.ask("press", role="menu item", name="Forget Login")
+    wait_for(lambda: is_listed(console, "its remembered login is forgotten"), deadline_s=10, what="the event is listed")
+
+
+def is_pressable(console: Console, name: str) -> bool:
+    return "sensitive" in console.until("find", role="menu item", name=name)["states"]
+
+
+def all_text_below(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def test_a_login_is_remembered_found_by_the_next_program_and_forgotten(
+    screen: Display, lab: Lab, place: LoginPlace, tmp_path: Path
+) -> None:
+    uri = Client(tmp_path / "client").add("web", place)  # makes the program that is named in the address
+    profile = tmp_path / "profile"
+    keyring = tmp_path / "keyring"
+    keyring.mkdir()
+    with secret_service(keyring, bus=screen.env["DBUS_SESSION_BUS_ADDRESS"]):
+        with Console(screen, profile, "--connect", uri) as console:
+            log_in(console, place, PASSWORD, remember=True)
+            wait_connected(console, place.host)
+        with Console(screen, profile, "--connect", uri) as console:
+            wait_connected(console, place.host)
+            assert not is_shown(console, **DIALOG), "nobody was asked"
+            forget_login(console, screen)
+            log = console.output()
+        with Console(screen, profile, "--connect", uri) as console:
+            console.until("find", **DIALOG)
+    assert PASSWORD not in log
+    assert PASSWORD.encode() not in all_text_below(profile)
+
+
+def test_a_cancelled_login_stays_cancelled_and_nothing_of_it_is_written_anywhere(
+    screen: Display, lab: Lab, place: LoginPlace, tmp_path: Path
+) -> None:
+    uri = Client(tmp_path / "client").add("web", place)
+    profile = tmp_path / "profile"
+    with Console(screen, profile, "--debug", "--connect", uri) as console:
+        console.until("find", **DIALOG)
+        console.until("set_text", role="password text", name=field_name(place), text=PASSWORD)
+        console.process.send_signal(signal.SIGUSR1)  # the report of a crash, with the password in the field
+        wait_for(lambda: "Thread" in crash_report(profile), deadline_s=10, what="the stacks are written")
+        assert is_listed(console, field_name(place), **DIALOG)
+        assert not is_listed(console, PASSWORD, **DIALOG), "an assistive program hears bullets"
+        console.ask("press", role="push button", name="Cancel")
+        wait_for(lambda: is_listed(console, "was cancelled"), deadline_s=10, what="the row says why")
+        ends_at = time.monotonic() + QUIET_S
+        while time.monotonic() < ends_at:
+            assert not is_shown(console, **DIALOG)
+        log = console.output()
+    assert PASSWORD not in log
+    assert PASSWORD.encode() not in all_text_below(profile)
+
+
+def crash_report(profile: Path) -> str:
+    return "".join(path.read_text(errors="replace") for path in profile.rglob("crash.log"))
+
+
+def test_an_unknown_key_is_accepted_on_the_screen(screen: Display, lab: Lab, place: LoginPlace, tmp_path: Path) -> None:
+    client = Client(tmp_path / "client")
+    uri = client.add("web", place, known=False)
+    with Console(screen, tmp_path / "profile", "--connect", uri) as console:
+        console.until("find", role="dialog", name="Unknown Host Key of web")
+        console.until("find", role="label", name=f"ED25519 key, fingerprint {place.fingerprint()}")
+        console.ask("press", role="push button", name="Accept Key")
+        log_in(console, place, PASSWORD)
+        wait_connected(console, place.host)
+    assert place.public_host_key() in client.known_hosts.read_text()
