@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     MakeLogin = Callable[[ConnectionUri], Login]
 
 
+CLOSE_CHECK_S = 0.5
+
+
 class LinkMaker:
     """Makes links to real hosts. libvirt and its event loop come with the first of them, not before the window."""
 
@@ -43,11 +46,13 @@ class LinkMaker:
         self._run_dir = run_dir
         self._profile = profile
         self._make_login = make_login
+        self._checks: list[Diagnosis] = []
         self._lock = threading.Lock()
         self._event_loop: LibvirtLoop | None = None
 
     def make(self, uri: str) -> Link:
         """A link that is not yet started. Raises BadAddress for a URI that cannot be right."""
+        from vmconsole.links.drivers import sampled_guests
         from vmconsole.links.host_link import HostLink  # late: brings libvirt
         from vmconsole.links.sampler import make_sampler
         from vmconsole.links.uri import parse_uri
@@ -55,7 +60,8 @@ class LinkMaker:
         address = parse_uri(uri)
         saved = self._profile.connections.find(address.text) or SavedConnection(address.text)
         return HostLink(
-            address, post=self._post, event_loop=self._loop(), make_sampler=make_sampler, run_dir=self._run_dir,
+            address, post=self._post, event_loop=self._loop(), run_dir=self._run_dir,
+            make_sampler=functools.partial(make_sampler, guests=sampled_guests(address)),
             login=self._login(address), look=HostLook(saved.name, saved.colour, saved.group),
         )  # fmt: skip
 
@@ -68,10 +74,12 @@ class LinkMaker:
         shell: Shell | None = None,
     ) -> Diagnosis:
         """A check that is not yet started; it logs in as a link does."""
-        return Diagnosis(
+        check = Diagnosis(
             uri, post=post, ended=ended, shell=shell, prepare=self.get_ready,
             open_transport=functools.partial(make_transport, login=self._login(uri)),
         )  # fmt: skip
+        self._checks = [*(known for known in self._checks if not known.has_ended), check]
+        return check
 
     def get_ready(self) -> None:
         """Bring libvirt and its event loop. From any thread."""
@@ -93,6 +101,11 @@ class LinkMaker:
         return self._make_login(address) if self._make_login is not None and address.uses_ssh else None
 
     def close(self) -> None:
+        """End checks that a window has left, so that their ssh does not outlive the program, and libvirt's loop."""
+        for check in self._checks:
+            check.close()
+        for check in self._checks:
+            check.join(timeout_s=CLOSE_CHECK_S)
         if self._event_loop is not None:
             self._event_loop.close()
 

@@ -87,7 +87,13 @@ class Diagnosis:
         self._open = dict.fromkeys(step_keys(uri))
         """Steps that are not over, in order."""
         self._found = HostFound(name=uri.display_name, is_session=uri.path == "/session", is_local=uri.is_local_daemon)
+        self._ender = threading.Thread(target=self._free, name=f"end check {uri.display_name}", daemon=True)
         self._thread = threading.Thread(target=self._run, name=f"check {uri.display_name}", daemon=True)
+
+    @property
+    def has_ended(self) -> bool:
+        """It was started, and is over or was closed."""
+        return self._stopped and self.join(timeout_s=0)
 
     def start(self) -> None:
         self._thread.start()
@@ -98,12 +104,15 @@ class Diagnosis:
             if self._stopped:
                 return
             self._stopped = True
-        threading.Thread(target=self._free, name=f"end check {self._uri.display_name}", daemon=True).start()
+            self._ender.start()
 
     def join(self, *, timeout_s: float) -> bool:
-        """Wait for its end; False if it has not come."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        """Wait until it has ended and let go of all; False if that has not come."""
+        ends_at = time.monotonic() + timeout_s
+        for thread in (self._ender, self._thread):
+            if thread.ident is not None:
+                thread.join(max(0.0, ends_at - time.monotonic()))
+        return not self._thread.is_alive() and not self._ender.is_alive()
 
     # -- its thread ----------------------------------------------------------------------------------------------------
 
