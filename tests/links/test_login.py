@@ -268,6 +268,24 @@ def test_only_a_token_of_a_login_under_way_is_heard(desk: Desk) -> None:
     assert desk.asked == []
 
 
+def test_another_user_is_not_heard_even_with_the_token(desk: Desk) -> None:
+    desk.replies = ["x"]
+    desk.begin()
+    token = (desk.folder / "token").read_text()
+    desk.folder.chmod(0o755)  # as it never is
+    (desk.folder / "ask").chmod(0o666)
+    program = (
+        "import socket, sys\nclient = socket.socket(socket.AF_UNIX); client.connect(sys.argv[1])\n"
+        "client.sendall(b'%s\\0\\0question\\0' % sys.argv[2].encode()); print(client.recv(9))"
+    )
+    asked = ["/usr/bin/python3", "-I", "-c", program, str(desk.folder / "ask"), token]
+    by_us = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True)
+    assert by_us.stdout == "b'+x'\n"
+    by_another = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False, user="nobody")
+    assert by_another.stdout in {"b''\n", ""}, "refused, or reset"
+    assert len(desk.asked) == 1
+
+
 def test_nonsense_on_the_socket_harms_nobody(desk: Desk) -> None:
     desk.replies = ["fine"]
     desk.begin()
