@@ -485,7 +485,7 @@ def test_it_is_python_3_6_and_needs_the_standard_library_only(module: object) ->
     tree = ast.parse(source, feature_version=(3, 6))
     imported = {n.names[0].name for n in ast.walk(tree) if isinstance(n, ast.Import)}
     imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    own = {"vmconsole.links.sampler_remote_files", "vmconsole.links.sampler_remote_places"}
+    own = {f"vmconsole.links.sampler_remote_{part}" for part in ("files", "places", "kinds")}
     known = {"contextlib", "glob", "json", "os", "re", "resource", "select", "sys", "time", "typing"}
     assert imported <= known | own
     assert "annotations" not in source.split('"""')[2][:200]

@@ -86,6 +86,10 @@ class Host:
     is_demo: bool = False
     is_read_only: bool = False
     """The user wishes to look only: libvirt refuses every change."""
+    lacks: Mapping[str, str] = field(default_factory=lambda: NO_VERSIONS)
+    """What cannot be done with its guests: act (``links.drivers.ACTS``) → why, in words."""
+    caution: Explanation | None = None
+    """What is to be known of a connection although it works: that it is not encrypted, say."""
     look: HostLook = PLAIN_LOOK
     retry_at: float | None = None
     """When the next try is due, in seconds of ``time.time()``; None when none is planned."""

@@ -70,6 +70,8 @@ class NodeFacts:
     cpus: int | None
     memory_bytes: int | None
     versions: dict[str, str]
+    is_secure: bool = True
+    """Whether the connection is encrypted, or does not leave its machine."""
 
 
 def guest_of(row: DomainRow, host: HostId) -> Guest:

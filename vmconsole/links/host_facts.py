@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from vmconsole.inventory import deltas, errors
-from vmconsole.inventory.errors import ConsoleError, Explanation, HostNotAnswering, LinkLost
+from vmconsole.inventory.errors import ConsoleError, HostNotAnswering, LinkLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import GuestId
     from vmconsole.metrics.delta import Delta, Post
 
-FIGURES_NEED_SHELL = Explanation(
-    what="Figures come from libvirt alone here.",
-    cause="They are read from the host's cgroups over SSH, and this connection does not use SSH.",
-    advice="Connect with qemu+ssh:// to see throttling, memory in use and one-second charts.",
-)
 _FINAL = (errors.BadAddress, errors.AuthenticationFailed, errors.HostKeyUnknown, errors.HostKeyChanged)
 
 

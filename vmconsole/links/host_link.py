@@ -22,8 +22,8 @@ from vmconsole.links.actor import Actor, Timer
 from vmconsole.links.backoff import LONGEST_FOR_KNOWN_S, LONGEST_S, Backoff
 from vmconsole.links.domain_events import EventWords, is_problem
 from vmconsole.links.domain_rows import CloseReason
+from vmconsole.links.drivers import NOT_ENCRYPTED, driver_of, why_no_cgroups
 from vmconsole.links.host_facts import (
-    FIGURES_NEED_SHELL,
     HostFacts,
     daemon_gone,
     daemon_silent,
@@ -111,7 +111,10 @@ class HostLink:
         self._clock = clock
         self._backoff = backoff or Backoff()
         self._login = login
-        host = Host(uri.host_id, look.name or uri.display_name, since=clock(), is_read_only=uri.read_only, look=look)
+        host = Host(
+            uri.host_id, look.name or uri.display_name, since=clock(), is_read_only=uri.read_only, look=look,
+            lacks=driver_of(uri).lacks,
+        )  # fmt: skip
         self._facts = HostFacts(host, post, clock=clock)
         self._actor = Actor(f"link {uri.display_name}")
         self._observe = self._lane("observe", self._free_stuck)
@@ -274,6 +277,7 @@ class HostLink:
             name=self._facts.host.look.name or facts.name or self._facts.host.name,
             cpus=facts.cpus, memory_bytes=facts.memory_bytes,
             versions={**self._facts.host.versions, **facts.versions},
+            caution=None if facts.is_secure else NOT_ENCRYPTED,
         )  # fmt: skip
 
     def _step(
@@ -439,8 +443,9 @@ class HostLink:
         if self._sampler is not None:
             return
         shell = None if self._transport is None else self._transport.shell
-        if shell is None:
-            self._facts.change(figures_reason=FIGURES_NEED_SHELL)
+        reason = why_no_cgroups(self._uri, has_shell=shell is not None)
+        if shell is None or reason is not None:
+            self._facts.change(figures_reason=reason)
             return
         transport = self._transport
 

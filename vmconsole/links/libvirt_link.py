@@ -195,7 +195,8 @@ class Connection:
             versions = {"libvirt": version_text(raw.getLibVersion())}
             with contextlib.suppress(libvirt.libvirtError):  # no hypervisor is installed there
                 versions[raw.getType().lower()] = version_text(raw.getVersion())
-            return NodeFacts(raw.getHostname(), int(info[2]), int(info[1]) * 1024 * 1024, versions)
+            secure = _is_secure(raw)
+            return NodeFacts(raw.getHostname(), int(info[2]), int(info[1]) * 1024 * 1024, versions, is_secure=secure)
 
     def domain_rows(self) -> list[DomainRow]:
         """All domains in two calls, where the driver has bulk statistics; more calls where it does not."""
@@ -216,9 +217,13 @@ class Connection:
             return None
 
     def stats(self, groups: int) -> list[tuple[str, dict[str, Any]]]:
-        """(uuid, statistics) of domains that have a process, without waiting for a busy one."""
+        """(uuid, statistics) of domains that have a process, without waiting for a busy one. Where the driver has no
+        bulk statistics (LXC, Xen), CPU time and memory of each."""
         with self._call("read statistics") as raw:
-            return [(domain.UUIDString(), found) for domain, found in _bulk(raw, groups, _RUNNING_ONLY)]
+            try:
+                return [(domain.UUIDString(), found) for domain, found in _bulk(raw, groups, _RUNNING_ONLY)]
+            except Unsupported:
+                return _one_by_one(raw)
 
     def xml(self, uuid: str, *, stored: bool) -> str:
         with self._domain(uuid, "read the guest's definition") as domain:
@@ -321,6 +326,23 @@ def _bulk(raw: libvirt.virConnect, groups: int, flags: int) -> list[tuple[libvir
             if error.get_error_code() not in {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INVALID_ARG}:
                 raise
     raise Unsupported("This host's driver has no bulk statistics.")
+
+
+def _one_by_one(raw: libvirt.virConnect) -> list[tuple[str, dict[str, Any]]]:
+    """virDomainGetInfo in the keys of the bulk statistics: what the guest uses, and its CPU time in ns."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for domain in raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+        with contextlib.suppress(libvirt.libvirtError):  # it has ended meanwhile
+            _, _, memory_kib, _, cpu_ns = domain.info()
+            found.append((domain.UUIDString(), {"cpu.time": cpu_ns, "balloon.rss": memory_kib}))
+    return found
+
+
+def _is_secure(raw: libvirt.virConnect) -> bool:
+    try:
+        return bool(raw.isSecure())
+    except libvirt.libvirtError:
+        return True  # the driver cannot tell: there is nothing to warn of
 
 
 def _row(domain: libvirt.virDomain, stats: dict[str, Any], *, persistent: bool) -> DomainRow | None:

@@ -16,11 +16,11 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from selectors import EVENT_READ, DefaultSelector
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.links.sampler_frames import FrameMaker
-from vmconsole.links.sampler_launch import command, explain_denied, explain_end, program
+from vmconsole.links.sampler_launch import command, explain_denied, explain_end, explain_no_groups, program
 from vmconsole.metrics.cgroups import FrameDecoder, GarbledFrame
 
 if TYPE_CHECKING:
@@ -69,15 +69,23 @@ class Sampler(Protocol):
 
 
 def make_sampler(
-    shell: Shell, host_id: HostId, post: Post, on_state: OnState, *, interval_s: float = 1.0, root: str = ""
+    shell: Shell,
+    host_id: HostId,
+    post: Post,
+    on_state: OnState,
+    *,
+    interval_s: float = 1.0,
+    root: str = "",
+    guests: str = "",
 ) -> Sampler:
     """A sampler that is not started yet.
 
     ``on_state`` is told None and facts (``cgroup_layout``, ``python``, ``kernel``, ``cpus``, ``memory_bytes``) when
     frames begin to flow, and an explanation when they do not. Then the sampler tries again by itself, ever less often.
+    ``guests`` names whose: ``system``, ``session`` or ``lxc``; empty for all QEMU guests (``drivers.sampled_guests``).
     ``root`` is where the host's /proc, /sys and /run are: for trees that stand for a host.
     """
-    return _ProcessSampler(shell, host_id, post, on_state, arguments=(str(interval_s), root))
+    return _ProcessSampler(shell, host_id, post, on_state, arguments=(str(interval_s), root, guests))
 
 
 class _ProcessSampler:
@@ -213,7 +221,8 @@ class _Stream:
         """A new process: nothing of the old one's numbers holds."""
         self._rest = b""
         self._facts: dict[str, str] | None = None
-        self._state: str | None = None
+        self._has_told = False
+        self._reason_told: Explanation | None = None
         self._decoder = FrameDecoder()
         self._frames = FrameMaker(self._host_id)
 
@@ -241,17 +250,28 @@ class _Stream:
 
     def _hand_over(self, sample: Sample, facts: dict[str, str]) -> None:
         status = self._decoder.status
-        denied = str(status.get("denied", ""))
+        reason = self._reason(status)
         self.cost = replace(
             self.cost,
             frames=self.cost.frames + 1,
             cpu_s=float(status.get("cpu_us", 0)) / 1e6,
             memory_kib=int(status.get("memory_kib", 0)),
         )
-        if denied != self._state:
-            self._state = denied
-            self._on_state(explain_denied(denied, where=self._where) if denied else None, facts)
+        if not self._has_told or reason != self._reason_told:
+            self._has_told, self._reason_told = True, reason
+            self._on_state(reason, facts)
         self._post(self._frames.frame(sample, received_at=time.time(), watched=self.watched))
+
+    def _reason(self, status: Mapping[str, Any]) -> Explanation | None:
+        """Why the frames say little, as far as the host has told. What was told holds while guests are settling."""
+        denied, guests = str(status.get("denied", "")), int(status.get("guests", 0))
+        if denied:
+            return explain_denied(denied, where=self._where)
+        if int(status.get("settled", guests)) < guests:
+            return self._reason_told
+        if guests and int(status.get("unmapped", 0)) == guests:
+            return explain_no_groups(where=self._where)
+        return None
 
 
 def _facts(line: str) -> dict[str, str] | None:

@@ -13,7 +13,7 @@ from vmconsole.inventory.errors import Explanation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MODULES = ("sampler_remote_files", "sampler_remote_places", "sampler_remote")
+MODULES = ("sampler_remote_files", "sampler_remote_places", "sampler_remote_kinds", "sampler_remote")
 NO_PYTHON = 127
 """The shell's own status for a command that is not found; the command below uses it too."""
 
@@ -86,6 +86,16 @@ def explain_denied(denied: str, *, where: str) -> Explanation:
         advice=f"Connect as root, or as a user who may read /run/libvirt/qemu and /proc. {_MEANWHILE}",
         where=where,
         said=denied,
+    )
+
+
+def explain_no_groups(*, where: str) -> Explanation:
+    """The guests are seen, and none has a cgroup of its own."""
+    return Explanation(
+        "Figures come from libvirt alone here: the guests have no cgroups of their own.",
+        cause="A session daemon may not make cgroups, and a system daemon can be told not to.",
+        advice="Define the guests at qemu:///system to see throttling, and to limit their CPU time.",
+        where=where,
     )
 
 

@@ -22,7 +22,6 @@ proc(5), and libvirt's page «Control Groups Resource Management» for where gue
 """
 
 import contextlib
-import glob
 import json
 import os
 import resource
@@ -42,13 +41,12 @@ from vmconsole.links.sampler_remote_files import (
     memory,
     throttling,
 )
+from vmconsole.links.sampler_remote_kinds import Taps, pid_directories, who
 from vmconsole.links.sampler_remote_places import (
     Mounts,
     disk_name,
     disks_under,
     groups_of,
-    identity,
-    interfaces_of,
     slurp,
 )
 
@@ -59,6 +57,8 @@ REVISIT_EVERY = 16
 """How often (in frames) a guest's vCPU directories and interfaces are looked up again: they can be plugged."""
 YOUNG_FRAMES = 30
 """For so long that is done at every rescan: libvirt makes the vCPUs' directories after QEMU has started."""
+SETTLED_FRAMES = 3
+"""A guest that has no cgroup by then will not get one."""
 MEMORY_STAT_EVERY = 5
 """memory.stat costs as much as all other files of a guest together: each guest's is read in every fifth frame."""
 GUEST_FIELDS = 15
@@ -90,13 +90,14 @@ class Entity:
 
 
 class Guest:
-    """One QEMU process, its files and its devices."""
+    """One QEMU process or container, its files and its devices."""
 
-    def __init__(self, root: str, mounts: Mounts, pid: int, entity: Entity) -> None:
+    def __init__(self, root: str, mounts: Mounts, pid: int, entity: Entity, taps: Taps) -> None:
         self.root = root
         self.mounts = mounts
         self.pid = pid
         self.entity = entity
+        self.taps = taps
         self.age = 0
         self.files = []  # type: List[File]
         self.stats = []  # type: List[File]
@@ -134,7 +135,7 @@ class Guest:
                 self.vcpus.pop(name).close()
             for name in now - set(self.vcpus):
                 self.vcpus[name] = File(f"{directory}/{name}/cpu.stat", keyed)
-        self.interfaces = interfaces_of(self.root, self.pid)
+        self.interfaces = self.taps()
 
     def read(self, frame: int) -> Row:
         self.age += 1
@@ -155,8 +156,9 @@ class Guest:
 class Host:
     """All guests of this host, and the frames about them."""
 
-    def __init__(self, root: str = "") -> None:
+    def __init__(self, root: str = "", kind: str = "") -> None:
         self.root = root
+        self.kind = kind
         self.mounts = Mounts(root)
         self.guests = {}  # type: Dict[int, Guest]
         self.frames = 0
@@ -259,18 +261,24 @@ class Host:
             self._drop(self.guests.pop(pid))
         uuids = {guest.entity.about["uuid"] for guest in self.guests.values()}
         for pid in [pid for pid in pids if pid not in self.guests]:
-            found = identity(self.root, pid)
+            found = self._who(pid, pids[pid])
             if found and found[0] not in uuids:
-                about = {"kind": "g", "uuid": found[0], "name": found[1]}
-                self._admit(pid, about)
+                self._admit(pid, {"kind": "g", "uuid": found[0], "name": found[1]}, found[2])
         for guest in self.guests.values():
             if guest.age < YOUNG_FRAMES or (self.frames + 2 * guest.entity.index) % REVISIT_EVERY == 0:
                 self._visit(guest)
         self._notice_denial(len(pids))
 
-    def _admit(self, pid: int, about: Dict[str, Any]) -> None:
+    def _who(self, pid: int, path: str) -> Optional[Tuple[str, str, Taps]]:
         try:
-            guest = Guest(self.root, self.mounts, pid, self._new(about, NO_GUEST))
+            return who(self.root, self.kind, pid, path)
+        except PermissionError as error:
+            self.denied = f"{error.filename}: {error.strerror}"
+            return None
+
+    def _admit(self, pid: int, about: Dict[str, Any], taps: Taps) -> None:
+        try:
+            guest = Guest(self.root, self.mounts, pid, self._new(about, NO_GUEST), taps)
         except OSError:
             self._remove(self._entities[self._made - 1])  # it ended meanwhile
             return
@@ -286,9 +294,9 @@ class Host:
         guest.close()
 
     def _pid_files(self) -> Iterator[Tuple[str, int]]:
-        """libvirt's pid files, the system daemon's and users' own. One is read again only when it has changed."""
+        """libvirt's pid files. One is read again only when it has changed."""
         known, self._pids, self.denied = self._pids, {}, ""
-        for directory in [self.root + "/run/libvirt/qemu", *glob.glob(self.root + "/run/user/*/libvirt/qemu/run")]:
+        for directory in pid_directories(self.root, self.kind):
             try:
                 with os.scandir(directory) as entries:
                     files = [(e.path, e.stat()) for e in entries if e.name.endswith(".pid")]
@@ -318,6 +326,7 @@ class Host:
             "memory_kib": usage.ru_maxrss,
             "guests": len(self.guests),
             "unmapped": sum(1 for guest in self.guests.values() if not guest.groups),
+            "settled": sum(1 for guest in self.guests.values() if guest.age >= SETTLED_FRAMES),
             "denied": self.denied,
         }
 
@@ -350,7 +359,7 @@ def run(host: Host, interval_s: float) -> None:
 
 def main(args: List[str]) -> None:
     allow_many_files()
-    host = Host(args[1] if len(args) > 1 else "")
+    host = Host(*args[1:3])
     try:
         run(host, float(args[0]) if args else 1.0)
     except BrokenPipeError:

@@ -11,7 +11,7 @@ import os
 import re
 from typing import Dict, List, Optional, Tuple
 
-OWN_GROUP = re.compile(r"(^|/)(machine-)?qemu(-|\\x2d)[^/]*$|\.libvirt-qemu$|/libvirt/qemu/[^/]+$")
+OWN_GROUP = re.compile(r"(^|/)(machine-)?(qemu|lxc)(-|\\x2d)[^/]*$|\.libvirt-(qemu|lxc)$|/libvirt/(qemu|lxc)/[^/]+$")
 """A cgroup path that belongs to one guest alone, in all of libvirt's namings."""
 
 

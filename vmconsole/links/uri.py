@@ -223,9 +223,18 @@ def _check_path(uri: ConnectionUri) -> None:
     if uri.driver == "qemu" and uri.path not in {"/system", "/session", "/embed"}:
         given = f"«{uri.path}»" if uri.path.strip("/") else "nothing"
         _refuse(uri.text, f"After the host stands {given}; a QEMU address ends in /system or /session.")
+    if uri.driver in {"lxc", "xen"} and uri.path not in {"", "/", "/system"}:
+        _refuse(uri.text, f"After the host stands «{uri.path}»; an {uri.driver.upper()} address ends in / or /system.")
+    if uri.driver == "test" and not uri.path.strip("/"):
+        _refuse(uri.text, "Nothing stands after the host.", "Use test:///default, or the path of a file for it.")
 
 
 def _check_parameters(uri: ConnectionUri) -> None:
+    if uri.transport == "ext" and not uri.parameter("command"):
+        _refuse(
+            uri.text, "The transport «ext» goes through a program of yours, and none is named.",
+            "Name it: command=/path/to/program.",
+        )  # fmt: skip
     for key, value in uri.parameters:
         allowed = _CHOICES.get(key)
         if allowed and value not in allowed:

@@ -157,18 +157,18 @@ class GuestActions(QObject):
         """Those for which it is possible, and why it is not for the first of the others."""
         able, reason = [], ""
         for guest in guests:
-            why = self._host_reason(guest) or verb.possible(guest)
+            why = self._host_reason(guest, verb.key) or verb.possible(guest)
             if not why:
                 able.append(guest)
             reason = reason or why
         return able, reason
 
-    def _host_reason(self, guest: Guest) -> str:
+    def _host_reason(self, guest: Guest, act: str) -> str:
         host = self._context.store.hosts.get(guest.id.host)
         if host is not None and host.is_read_only:
             return translate("Actions", "{host} is opened for looking only.").format(host=host.name)
         if host is not None and host.state is HostState.CONNECTED:
-            return ""
+            return host.lacks.get(act, "")
         return translate("Actions", "{host} is not connected.").format(
             host=guest.id.host if host is None else host.name
         )

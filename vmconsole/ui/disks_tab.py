@@ -22,6 +22,7 @@ from vmconsole.images.messages import ImageSource
 from vmconsole.inventory.deltas import GuestSeen
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.facts import Disk, Guest, Host, HostState
+from vmconsole.links.drivers import IMAGES
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.editors import ImageEditors
 from vmconsole.ui.image_editor.look import Look, plain_label, plain_tip
@@ -161,6 +162,8 @@ class DisksTab(QWidget):
             return self.tr("This is a demo host: its disks do not exist.")
         if host.state is not HostState.CONNECTED:
             return self.tr("{host} is not connected.").format(host=host.name)
+        if IMAGES in host.lacks:
+            return host.lacks[IMAGES]
         link = self._context.fleet.link(host.id)
         if link is None or link.shell() is None:
             return self.tr("{host} cannot be reached by SSH, and an image is opened through SSH.").format(
@@ -183,7 +186,9 @@ class DisksTab(QWidget):
         self.open_button.setToolTip(reason or self.tr("Look at the files on this disk, and change them (Enter)"))
         guest = self._context.store.guest(self._guest) if self._guest is not None else None
         running = self.tr("The guest is running: its disks open to look only.")
-        no_disks = self.tr("This guest has no disks.")
+        host = None if guest is None else self._context.store.hosts.get(guest.id.host)
+        lack = "" if host is None else host.lacks.get(IMAGES, "")
+        no_disks = lack or self.tr("This guest has no disks.")
         if guest is not None and guest.described and not guest.disks:
             self.message.setText(no_disks)
         elif reason or guest is None or not guest.state.has_process:

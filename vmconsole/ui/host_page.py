@@ -80,6 +80,7 @@ class HostPage(QScrollArea):
         self._check = self._button(self.tr("Check…"), self.check_wanted)
         self._check.setToolTip(self.tr("Try the connection and what the console needs on the host, step by step"))
         self._reason = ErrorView(theme, self, helped_by=helped_by, beside=BESIDE)
+        self._caution = ErrorView(theme, self, icon="warning")
         self._figures_reason = ErrorView(theme, self, icon="host-not-answering", helped_by=helped_by, beside=BESIDE)
         self._lay_out()
         self._clock = QTimer(self)
@@ -108,6 +109,7 @@ class HostPage(QScrollArea):
         column.setSpacing(12)
         column.addLayout(head)
         column.addWidget(self._reason)
+        column.addWidget(self._caution)
         column.addWidget(self._figures_reason)
         column.addWidget(self._group(self.tr("Guests"), self._sums()))
         column.addWidget(self._group(self.tr("Host"), self._facts()))
@@ -182,6 +184,7 @@ class HostPage(QScrollArea):
         fade(self._state, self._theme, colour.get(host.state, "quiet"))
         about = Subject(host.id, at=host.since)
         self._reason.show_explanation(host.reason, about)
+        self._caution.show_explanation(host.caution if host.state is HostState.CONNECTED else None)
         self._figures_reason.show_explanation(host.figures_reason, about)
         is_away = host.state in {HostState.NOT_ANSWERING, HostState.FAILED}
         self._try.setVisible(is_away)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.inventory.facts import Guest, Host, HostState
 from vmconsole.inventory.limits import CpuCap, Limits
+from vmconsole.links.drivers import GUEST_CAP
 from vmconsole.operations.limits import SetGuestCap
 from vmconsole.quotas.cpucap import cap_of_cores
 
@@ -133,6 +134,10 @@ def _blocked(guest: Guest, host: Host) -> str:
     if host.state is not HostState.CONNECTED:
         reason = f" ({host.reason.what})" if host.reason is not None else ""
         return f"{host.name} is not connected, so limits cannot be changed{reason}."
+    if host.is_read_only:
+        return f"{host.name} is opened for looking only, so limits cannot be changed."
+    if GUEST_CAP in host.lacks:
+        return host.lacks[GUEST_CAP]
     if guest.live is None and guest.stored is None:
         return (
             f"The limits of {guest.name} are not read yet." if not guest.described else f"{guest.name} has no limits."

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt's drivers cannot do, as data, so that it can be greyed with its reason before it is tried.
+
+Only what was tried (QEMU, LXC, the test driver) or stands in libvirt's «API support matrix» (Xen) is listed: an act
+that another driver does not know is answered by that driver itself. Pure data and rules; any thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from vmconsole.inventory.errors import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vmconsole.links.uri import ConnectionUri
+
+GUEST_CAP = "guest-cap"
+"""The CPU cap of a whole guest."""
+CONSOLE = "console"
+"""A serial or text console."""
+GRAPHICS = "graphics"
+SAVE = "save"
+"""Saving the running state to disk, also as a snapshot with memory."""
+IMAGES = "images"
+"""Editing the disks' contents."""
+LIFECYCLE = frozenset({"run", "pause", "resume", "shut-down", "reboot", "force-off"})
+ACTS = LIFECYCLE | {GUEST_CAP, CONSOLE, GRAPHICS, SAVE, IMAGES}
+"""All that a driver may lack; the lifecycle's are those of the window's actions."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_CAP = "{title} has no cap for a whole guest; only QEMU's driver has one."
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """One driver of libvirt's."""
+
+    title: str
+    """For people."""
+    has_cgroups: bool = False
+    """Whether its guests are processes on the host with cgroups of their own, which the sampler can find."""
+    lacks: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """Act → why it cannot be done."""
+
+
+def _driver(title: str, *, has_cgroups: bool = False, **lacks: str) -> Driver:
+    reasons = {act.replace("_", "-"): reason for act, reason in lacks.items()}
+    return Driver(title, has_cgroups, MappingProxyType({GUEST_CAP: _NO_CAP.format(title=title), **reasons}))
+
+
+DRIVERS: Mapping[str, Driver] = MappingProxyType(
+    {
+        "qemu": Driver("QEMU", has_cgroups=True),
+        "lxc": _driver(
+            "LXC", has_cgroups=True,
+            guest_cap="LXC caps a container by vcpu_quota; libvirt's cap of a whole guest is QEMU's alone.",
+            graphics="A container has no graphical screen.",
+            save="A container's state cannot be saved: LXC has no such call.",
+            images="A container has a folder of the host in place of a disk image.",
+        ),
+        "xen": _driver(
+            "Xen", guest_cap="Xen caps guests by its own scheduler (`xl sched-credit`), which is not set from here.",
+        ),
+        "test": _driver(
+            "libvirt's test driver",
+            console="The test driver's guests are made up: they have no console.",
+            graphics="The test driver's guests are made up: they have no screen.",
+            images="The test driver's guests are made up: their disks do not exist.",
+        ),
+        "ch": _driver("Cloud Hypervisor"),
+        "bhyve": _driver("bhyve"),
+        "vbox": _driver("VirtualBox"),
+        "vz": _driver("Virtuozzo"),
+        "openvz": _driver("OpenVZ"),
+        "esx": _driver("VMware ESX"),
+        "vpx": _driver("VMware vCenter"),
+        "gsx": _driver("VMware GSX"),
+        "hyperv": _driver("Hyper-V"),
+        "vmwareplayer": _driver("VMware Player"),
+        "vmwarews": _driver("VMware Workstation"),
+        "vmwarefusion": _driver("VMware Fusion"),
+    }
+)  # fmt: skip
+
+NOT_ENCRYPTED = Explanation(
+    what="This connection is not encrypted.",
+    cause="Over plain TCP whoever is on the network between can read everything that is said here, and change it.",
+    advice="Use qemu+ssh:// or qemu+tls://, or keep it to a network that nobody else is on.",
+)
+
+
+def driver_of(uri: ConnectionUri) -> Driver:
+    """By the address: it is known before anything is connected."""
+    return DRIVERS[uri.driver]
+
+
+def sampled_guests(uri: ConnectionUri) -> str:
+    """Whose guests the sampler is to find behind this address, as ``make_sampler`` takes it."""
+    if uri.driver == "lxc":
+        return "lxc"
+    return "session" if uri.path == "/session" else "system"
+
+
+def why_no_cgroups(uri: ConnectionUri, *, has_shell: bool) -> Explanation | None:
+    """Why no figures are read from cgroups behind this address; None where they are."""
+    driver = driver_of(uri)
+    if not driver.has_cgroups:
+        return Explanation(
+            what="Figures come from libvirt alone here.",
+            cause=f"They are read from the guests' cgroups, over SSH; guests of {driver.title} have none.",
+            advice="The charts have a point every few seconds, and no throttling.",
+        )
+    if not has_shell:
+        return Explanation(
+            what="Figures come from libvirt alone here.",
+            cause="They are read from the host's cgroups over SSH, and this connection does not use SSH.",
+            advice=f"Connect with {uri.driver}+ssh:// to see throttling, memory in use and one-second charts.",
+        )
+    return None
