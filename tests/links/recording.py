@@ -36,6 +36,11 @@ class Recorder:
         with self._changed:
             return [delta for _, delta in self._deltas]
 
+    def timed(self, since: int = 0) -> list[tuple[float, Delta]]:
+        """The deltas with the seconds of ``time.monotonic()`` at which they were posted."""
+        with self._changed:
+            return self._deltas[since:]
+
     def mark(self) -> int:
         """Pass it to ``wait_for`` as ``since`` to look at later deltas only."""
         with self._changed:

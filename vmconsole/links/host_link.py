@@ -317,6 +317,8 @@ class HostLink:
         self._give_up_try()
         self._let_go_of_libvirt()
         transport = self._transport
+        if transport is not None and transport.has_ended:
+            return  # its own end is on the way, and says more
         if transport is None or not transport.is_alive:
             self._let_go_of_transport()
             self._announce_failure(error)
@@ -357,7 +359,10 @@ class HostLink:
 
     def _on_link_lost(self, transport: Transport, error: LinkError) -> None:
         if transport is self._transport:
-            self._on_failed(error)
+            self._give_up_try()
+            self._let_go_of_libvirt()
+            self._let_go_of_transport()
+            self._announce_failure(error)
 
     def _free_stuck(self) -> None:
         half = self._half

@@ -88,6 +88,14 @@ class SshMaster:
         return self._is_open and self._process is not None and self._process.poll() is None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it was logged in and ended by itself: ``on_exit`` is called, or about to be."""
+        with self._lock:
+            return (
+                self._is_open and not self._closing and self._process is not None and self._process.poll() is not None
+            )
+
+    @property
     def folder(self) -> Path:
         """The private folder (mode 0700) of this connection; gone after ``close``."""
         assert self._folder is not None

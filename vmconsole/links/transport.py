@@ -37,6 +37,10 @@ class Transport(Protocol):
     def is_alive(self) -> bool: ...
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it was open and ended by itself: ``on_exit`` is called, or about to be."""
+
+    @property
     def can_probe(self) -> bool:
         """Whether ``probe`` can tell a silent host from a silent daemon."""
 
@@ -74,6 +78,10 @@ class SshTransport:
     @property
     def is_alive(self) -> bool:
         return self._master.is_alive
+
+    @property
+    def has_ended(self) -> bool:
+        return self._master.has_ended
 
     @property
     def can_probe(self) -> bool:
@@ -122,6 +130,10 @@ class PlainTransport:
     @property
     def is_alive(self) -> bool:
         return self._is_open
+
+    @property
+    def has_ended(self) -> bool:
+        return False
 
     @property
     def can_probe(self) -> bool:
