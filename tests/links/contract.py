@@ -221,3 +221,33 @@ class LinkContract:
         threading.Event().wait(0.2)  # time in which something could still be posted
         assert world.posted.mark() == mark
         world.link.close()  # a second time does no harm
+
+    # -- for looking at it from inside ---------------------------------------------------------------------------------
+
+    def test_what_runs_waits_and_was_left_behind_can_be_seen(self, world: LinkWorld) -> None:
+        before = world.link.debug()
+        assert before.host == world.link.host_id
+        assert all((lane.queued, lane.abandoned) == (0, 0) for lane in before.lanes)
+        _, guest = world.connect()
+        world.ask(lambda verbs: verbs.describe_guest(guest.id.uuid))
+        last = world.link.debug().last_call
+        assert last is not None
+        assert last.what
+        assert 0 <= last.age_s < 5
+        begun, release = threading.Event(), threading.Event()
+
+        def hang(_: HostVerbs) -> None:
+            begun.set()
+            release.wait(30)
+
+        stuck = world.link.submit(hang, deadline_s=0.5)
+        assert begun.wait(5)
+        waiting = world.link.submit(lambda _: "then", deadline_s=20)
+        busy = next(lane for lane in world.link.debug().lanes if lane.queued)
+        assert (busy.queued, busy.abandoned) == (1, 0)
+        assert busy.busy_s is not None
+        with pytest.raises(errors.HostNotAnswering):
+            stuck.result(5)
+        assert waiting.result(5) == "then"
+        assert [lane.abandoned for lane in world.link.debug().lanes if lane.name == busy.name] == [1]
+        release.set()

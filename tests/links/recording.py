@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from vmconsole.inventory import deltas
+from vmconsole.links.base import SamplerDebug
 from vmconsole.metrics.frame import Frame
 
 if TYPE_CHECKING:
@@ -118,6 +119,9 @@ class QuietSampler:
 
     def watch(self, uuids: frozenset[str]) -> None:
         self.watched = uuids
+
+    def debug(self) -> SamplerDebug:
+        return SamplerDebug(cpu_s=0.0, memory_kib=0, frames=0, garbled=0, received_bytes=0)
 
     def close(self) -> None:
         self.is_closed = True

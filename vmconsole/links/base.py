@@ -58,6 +58,52 @@ class Completed:
     err: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class CallDebug:
+    """One call to the host."""
+
+    what: str
+    """«list the guests»."""
+    age_s: float
+    """How long ago it began."""
+    took_s: float | None
+    """None while it has not returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneDebug:
+    """One lane of a link: a thread, what waits for it, and the threads that were left behind in stuck calls."""
+
+    name: str
+    queued: int
+    busy_s: float | None
+    """How long its job has been running; None when it has none."""
+    abandoned: int
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerDebug:
+    """What the program that reads the host's cgroups has cost and done so far."""
+
+    cpu_s: float
+    memory_kib: int
+    frames: int
+    garbled: int
+    received_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDebug:
+    """The inside of a link at one moment, for looking only."""
+
+    host: HostId
+    lanes: tuple[LaneDebug, ...]
+    last_call: CallDebug | None = None
+    under_way: tuple[CallDebug, ...] = ()
+    """Calls that have not returned, the oldest first; also those of connections that were given up."""
+    sampler: SamplerDebug | None = None
+
+
 class Shell(Protocol):
     """Commands on a host, over its SSH master, or on this machine. ``command`` is text for sh: quote with shlex."""
 
@@ -112,3 +158,6 @@ class Link(Protocol):
 
     def shell(self) -> Shell | None:
         """A shell on the host, or None where there is none (not connected, demo, TLS or TCP transport)."""
+
+    def debug(self) -> LinkDebug:
+        """How the link is inside, for ``--debug``. Cheap; waits for no host."""

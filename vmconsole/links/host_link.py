@@ -20,6 +20,8 @@ from vmconsole.inventory.facts import PLAIN_LOOK, Host, HostState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.links.actor import Actor, Timer
 from vmconsole.links.backoff import LONGEST_FOR_KNOWN_S, LONGEST_S, Backoff
+from vmconsole.links.base import LinkDebug
+from vmconsole.links.call_log import CallLog
 from vmconsole.links.domain_events import EventWords, is_problem
 from vmconsole.links.domain_rows import CloseReason
 from vmconsole.links.drivers import NOT_ENCRYPTED, driver_of, why_no_cgroups
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.facts import Guest, HostLook
     from vmconsole.inventory.ids import HostId
-    from vmconsole.links.base import HostVerbs, Shell
+    from vmconsole.links.base import HostVerbs, SamplerDebug, Shell
     from vmconsole.links.domain_rows import DomainEvent, NodeFacts
     from vmconsole.links.libvirt_link import LibvirtLoop
     from vmconsole.links.login import Login
@@ -72,6 +74,7 @@ class SamplerPart(Protocol):
     def start(self) -> None: ...
     def close(self) -> None: ...
     def watch(self, uuids: frozenset[str]) -> None: ...
+    def debug(self) -> SamplerDebug: ...
 
 
 class MakeSampler(Protocol):
@@ -134,6 +137,7 @@ class HostLink:
         self._dirty: set[str] = set()
         self._refreshing = False
         self._event_words = EventWords()
+        self._calls = CallLog()
 
     def _lane(self, name: str, on_stuck: Callable[[], None]) -> Lane:
         where = self._uri.display_name
@@ -195,6 +199,14 @@ class HostLink:
         transport = self._transport
         return transport.shell if transport is not None and transport.is_alive else None
 
+    def debug(self) -> LinkDebug:
+        sampler = self._sampler
+        lanes = tuple(lane.debug() for lane in (self._observe, self._slow, self._command))
+        return LinkDebug(
+            self.host_id, lanes, self._calls.last(), self._calls.under_way(),
+            sampler=None if sampler is None else sampler.debug(),
+        )  # fmt: skip
+
     # -- connecting, step by step (actor) ------------------------------------------------------------------------------
 
     def _connect_by_wish(self) -> None:
@@ -238,7 +250,7 @@ class HostLink:
         self._facts.change(retry_at=None, has_shell=self._transport.shell is not None)
         half = LibvirtHalf(
             self._transport, host=self.host_id, where=self._facts.host.name, post=self._facts.post,
-            read_only=self._uri.read_only,
+            read_only=self._uri.read_only, calls=self._calls,
         )  # fmt: skip
         self._half = half
         self._step(half.open, OPEN_DEADLINE_S, lambda _: self._on_opened(half))

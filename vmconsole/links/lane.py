@@ -11,10 +11,12 @@ from __future__ import annotations
 import collections
 import contextlib
 import threading
+import time
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from vmconsole.inventory.errors import HostNotAnswering, LinkLost
+from vmconsole.links.base import LaneDebug
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,7 @@ class _Job:
         self.work = work
         self.future = future
         self.timer: Cancellable | None = None
+        self.began_at: float | None = None
 
     def fail(self, error: BaseException) -> bool:
         """True when this was the first end of the job."""
@@ -47,6 +50,7 @@ class _Job:
         return True
 
     def run(self) -> None:
+        self.began_at = time.monotonic()
         try:
             result = self.work()
         except CancelledError:
@@ -92,6 +96,16 @@ class Lane:
         if future.done():
             job.timer.cancel()
         return future
+
+    def debug(self) -> LaneDebug:
+        """How it is now; any thread."""
+        abandoned = self.abandoned
+        with self._changed:
+            current = self._current
+            began_at = None if current is None else current.began_at
+            queued = sum(not job.future.done() for job in self._jobs)
+        busy_s = None if current is None else time.monotonic() - (began_at or time.monotonic())
+        return LaneDebug(self._name, queued, busy_s, abandoned)
 
     @property
     def abandoned(self) -> int:

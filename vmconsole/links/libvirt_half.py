@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import HostId
+    from vmconsole.links.call_log import CallLog
     from vmconsole.links.domain_rows import CloseReason, DomainEvent, NodeFacts
     from vmconsole.links.transport import Door, Transport
     from vmconsole.metrics.delta import Post
@@ -34,8 +35,18 @@ RELIST_FROM = 40
 class LibvirtHalf:
     """Owns a door and the connection that goes through it."""
 
-    def __init__(self, transport: Transport, *, host: HostId, where: str, post: Post, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        host: HostId,
+        where: str,
+        post: Post,
+        read_only: bool = False,
+        calls: CallLog | None = None,
+    ) -> None:
         self._transport = transport
+        self._calls = calls
         self._read_only = read_only
         self._door: Door | None = None
         self._host = host
@@ -65,7 +76,7 @@ class LibvirtHalf:
 
     def open(self) -> None:
         """Connect through a new door. If ``shut`` came meanwhile, what was opened is closed again."""
-        connection = Connection.open(self._make_door(), where=self._where, read_only=self._read_only)
+        connection = Connection.open(self._make_door(), where=self._where, read_only=self._read_only, calls=self._calls)
         with self._lock:
             if not self._shut:
                 self._connection = connection

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import libvirt
 
 from vmconsole.inventory.errors import ConsoleError, LinkLost, NoSuchDomain, Unsupported
+from vmconsole.links.call_log import CallLog
 from vmconsole.links.domain_rows import CloseReason, DomainEvent, DomainRow, NodeFacts, version_text
 from vmconsole.links.libvirt_errors import translate, translate_binding
 
@@ -76,9 +77,10 @@ class LibvirtLoop:
 class Connection:
     """One open connection. Every method raises errors of ``inventory.errors`` only."""
 
-    def __init__(self, raw: libvirt.virConnect, *, where: str) -> None:
+    def __init__(self, raw: libvirt.virConnect, *, where: str, calls: CallLog | None = None) -> None:
         self._raw = raw
         self.where = where
+        self._calls = calls or CallLog()
         self._lock = threading.Lock()
         self._inside = 0
         self._retired = False
@@ -86,10 +88,11 @@ class Connection:
         self._callbacks: list[int] = []
 
     @classmethod
-    def open(cls, uri: str, *, where: str, read_only: bool = False) -> Connection:
+    def open(cls, uri: str, *, where: str, read_only: bool = False, calls: CallLog | None = None) -> Connection:
         """Blocks, for ever if the daemon hangs: give it a deadline and a way to end the transport under it."""
-        with _translated(f"connect to libvirt on {where}", where):
-            connection = cls(libvirt.openReadOnly(uri) if read_only else libvirt.open(uri), where=where)
+        calls = calls or CallLog()
+        with calls.call("connect to libvirt"), _translated(f"connect to libvirt on {where}", where):
+            connection = cls(libvirt.openReadOnly(uri) if read_only else libvirt.open(uri), where=where, calls=calls)
             # Drivers inside this process, and loops that do not run, know no keep-alive.
             with contextlib.suppress(libvirt.libvirtError):
                 connection._raw.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
@@ -121,7 +124,7 @@ class Connection:
                 raise LinkLost(f"The connection to {self.where} was closed.", where=self.where)
             self._inside += 1
         try:
-            with _translated(tried, self.where):
+            with self._calls.call(tried or "register for events"), _translated(tried, self.where):
                 yield self._raw
         finally:
             self._leave()

@@ -18,6 +18,8 @@ from vmconsole.inventory.errors import ConnectTimeout, ConsoleError, LinkLost, U
 from vmconsole.inventory.facts import Host, HostState
 from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.links.actor import Actor
+from vmconsole.links.base import LinkDebug
+from vmconsole.links.call_log import CallLog
 from vmconsole.links.lane import Lane
 from vmconsole.links.memory_guests import make_guests
 from vmconsole.links.memory_host import ScriptedHost
@@ -93,6 +95,7 @@ class MemoryLink:
             cgroup_layout=self._facts.cgroup_layout,
             on_change=self._on_change,
         )
+        self._calls = CallLog()
         self._connected = False
         self._due = 0.0
         self._life = 0
@@ -129,7 +132,7 @@ class MemoryLink:
             refused: Future[T] = Future()
             refused.set_exception(LinkLost(f"{self._facts.name} is not connected.", where=self._facts.name))
             return refused
-        return self._lane.submit(lambda: job(self._host), deadline_s=deadline_s)
+        return self._lane.submit(lambda: self._run(job), deadline_s=deadline_s)
 
     def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
         del job, deadline_s
@@ -142,6 +145,13 @@ class MemoryLink:
 
     def shell(self) -> Shell | None:
         return None
+
+    def debug(self) -> LinkDebug:
+        return LinkDebug(self._host_id, (self._lane.debug(),), self._calls.last(), self._calls.under_way())
+
+    def _run(self, job: Callable[[HostVerbs], T]) -> T:
+        with self._calls.call("do what the user asked"):
+            return job(self._host)
 
     # -- the actor's thread --------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vmconsole.inventory.errors import ConsoleError
+from vmconsole.links.base import SamplerDebug
 from vmconsole.links.sampler_frames import FrameMaker
 from vmconsole.links.sampler_launch import command, explain_denied, explain_end, explain_no_groups, program
 from vmconsole.metrics.cgroups import FrameDecoder, GarbledFrame
@@ -60,6 +61,7 @@ class Sampler(Protocol):
 
     @property
     def cost(self) -> SamplerCost: ...
+    def debug(self) -> SamplerDebug: ...
     def start(self) -> None: ...
     def watch(self, uuids: frozenset[str]) -> None:
         """Guests whose devices are wanted in the frames."""
@@ -107,6 +109,10 @@ class _ProcessSampler:
 
     def start(self) -> None:
         self._thread.start()
+
+    def debug(self) -> SamplerDebug:
+        cost = self.cost
+        return SamplerDebug(cost.cpu_s, cost.memory_kib, cost.frames, cost.garbled, cost.received_bytes)
 
     def watch(self, uuids: frozenset[str]) -> None:
         self._stream.watched = uuids
