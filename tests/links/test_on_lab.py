@@ -243,7 +243,10 @@ def test_a_host_key_that_is_not_known_and_one_that_changed(lab: Lab, connect: Co
     empty.touch()
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     other.write_text("kvm1 " + " ".join((tmp_path / "key.pub").read_text().split()[:2]) + "\n")
-    for known, words in ((empty, "The key of kvm1 is not known yet."), (other, "kvm1 shows another host key than the one")):
+    for known, words in (
+        (empty, "The key of kvm1 is not known yet."),
+        (other, "kvm1 shows another host key than the one"),
+    ):
         _, posted = connect(f"qemu+ssh://root@kvm1/system?command={lab.ssh_program}&known_hosts={known}")
         what, _, retry_at = failure(posted)
         assert what.startswith(words)

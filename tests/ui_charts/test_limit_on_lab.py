@@ -97,9 +97,7 @@ class Window:
 
     def quota_file(self) -> Path:
         """The whole guest's quota, as the kernel has it."""
-        found = list(self.host.cgroup("cpu").rglob(f"*-{self.name}.libvirt-qemu/cpu.cfs_quota_us"))
-        assert len(found) == 1, found
-        return found[0]
+        return self.host.guest_cgroup(self.name, "cpu") / "cpu.cfs_quota_us"
 
     def figure(self, figure: Figure, seconds: int) -> np.ndarray:
         _, values = self.store.figures(self.id.host).series(self.id.uuid, figure, seconds)

@@ -7,15 +7,19 @@ verbs of ``answer``; an answer is ``{"ok": ..., ...}`` or ``{"error": "..."}``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections import deque
 from typing import Any
 
 import pyatspi
+from gi.repository import GLib
 
 APPLICATION = "vmconsole"
 MOST_NODES = 20_000
+GONE = (LookupError, RuntimeError, GLib.Error)
+"""An element may vanish while the tree is walked."""
 
 
 def application() -> Any:
@@ -33,11 +37,12 @@ def find(role: str, name: str) -> Any:
         if not waiting:
             break
         node = waiting.popleft()
-        if node is None:
-            continue
-        if role in {"", node.getRoleName()} and name in {"", node.name} and node.getRoleName() != "application":
-            return node
-        waiting.extend(node)
+        with contextlib.suppress(*GONE):
+            if node is None:
+                continue
+            if role in {"", node.getRoleName()} and name in {"", node.name} and node.getRoleName() != "application":
+                return node
+            waiting.extend(node)
     raise LookupError(f"no {role or 'element'} «{name}»")
 
 
@@ -67,9 +72,10 @@ def names_below(node: Any) -> list[str]:
         if not waiting:
             break
         child = waiting.popleft()
-        if child is not None:
-            found.append(child.name)
-            waiting.extend(child)
+        with contextlib.suppress(*GONE):
+            if child is not None:
+                found.append(child.name)
+                waiting.extend(child)
     return found
 
 

@@ -36,19 +36,12 @@ def uris(lab: Lab) -> list[str]:
     return [word for host in lab.hosts for word in ("--connect", host.uri)]
 
 
-def group_of(host: LabHost, controller: str, guest: str) -> Path:
-    """The guest's own directory of one controller, as this machine sees it."""
-    found = list(host.cgroup(controller, "machine").glob(f"qemu-*-{guest}.libvirt-qemu"))
-    assert len(found) == 1, f"{controller}: {found}"
-    return found[0]
-
-
 def cpu_usage_ns(host: LabHost, guest: str) -> int:
     """libvirt counts CPU in the unified tree where that is mounted, else in cpuacct."""
-    with contextlib.suppress(LabError, AssertionError, FileNotFoundError):
-        lines = (group_of(host, "unified", guest) / "cpu.stat").read_text().split()
+    with contextlib.suppress(LabError, FileNotFoundError):
+        lines = (host.guest_cgroup(guest, "unified") / "cpu.stat").read_text().split()
         return int(lines[lines.index("usage_usec") + 1]) * 1000
-    return int((group_of(host, "cpuacct", guest) / "cpuacct.usage").read_text())
+    return int((host.guest_cgroup(guest, "cpuacct") / "cpuacct.usage").read_text())
 
 
 class Counters(threading.Thread):
@@ -57,7 +50,7 @@ class Counters(threading.Thread):
     def __init__(self, host: LabHost, guest: str) -> None:
         super().__init__(daemon=True)
         self._host, self._guest = host, guest
-        self._memory = group_of(host, "memory", guest) / "memory.usage_in_bytes"
+        self._memory = host.guest_cgroup(guest, "memory") / "memory.usage_in_bytes"
         self._ended = threading.Event()
         self.readings: list[tuple[float, int, int]] = []
 

@@ -10,7 +10,6 @@ import pytest
 
 from tests.display import wait_for
 from tests.window.console import Console
-from tests.window.test_first_light import group_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +25,11 @@ SEEN_S = 10.0
 
 
 def quota_us(host: LabHost, guest: str) -> int:
-    return int((group_of(host, "cpu", guest) / "cpu.cfs_quota_us").read_text())
+    return int((host.guest_cgroup(guest, "cpu") / "cpu.cfs_quota_us").read_text())
 
 
 def period_us(host: LabHost, guest: str) -> int:
-    return int((group_of(host, "cpu", guest) / "cpu.cfs_period_us").read_text())
+    return int((host.guest_cgroup(guest, "cpu") / "cpu.cfs_period_us").read_text())
 
 
 @pytest.fixture

@@ -72,6 +72,17 @@ class LabHost(Inside):
                 return found[0].joinpath(*below)
         raise LabError(f"this machine has no cgroup controller {controller}")
 
+    def guest_cgroup(self, domain: str, controller: str) -> Path:
+        """A running guest's directory in one controller. What a dead run left behind has no processes: not that."""
+        found = [
+            group
+            for group in self.cgroup(controller, "machine").glob(f"qemu-*-{domain}.libvirt-qemu")
+            if any(procs.read_text().strip() for procs in group.rglob("cgroup.procs"))
+        ]
+        if len(found) != 1:
+            raise LabError(f"{domain} has {len(found)} living groups in {controller} on {self.name}")
+        return found[0]
+
     # ---- its faults
     def freeze(self) -> None:
         """Let libvirtd hang: connections are accepted, calls get no answer."""
