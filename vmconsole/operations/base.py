@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an operation is: one thing the user asks of one guest.
+"""What an operation is: one thing the user asks of one guest, or of a host itself.
 
-It runs in a lane of the guest's host and returns what changed.
+It runs in a lane of that host and returns what changed.
 
 An operation is plain data until it runs: it names no widget and no Store, so that it can be queued, shown as virsh,
 undone, and tested against any link.
@@ -10,11 +10,11 @@ undone, and tested against any link.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from vmconsole.inventory.ids import GuestId
-    from vmconsole.links.base import HostVerbs
+    from vmconsole.inventory.ids import GuestId, HostId
+    from vmconsole.links.base import HostVerbs, Shell
     from vmconsole.metrics.delta import Delta
 
 
@@ -36,7 +36,7 @@ class Outcome:
     """Facts as read back from the host afterwards."""
     note: str = ""
     """What came of it, for the task list: «cap is now 1.50 cores»."""
-    undo: Operation | None = None
+    undo: AnyOperation | None = None
     """The operation that takes it back, or None where that cannot be."""
 
 
@@ -61,3 +61,35 @@ class Operation(Protocol):
 
     def run(self, verbs: HostVerbs) -> Outcome:
         """Blocks; runs in a lane thread. Raises inventory.errors.ConsoleError."""
+
+
+@runtime_checkable
+class HostOperation(Protocol):
+    """One act on a host below libvirt, through its shell. It is possible while libvirt's daemon hangs."""
+
+    @property
+    def host(self) -> HostId: ...
+
+    @property
+    def title(self) -> str:
+        """«Restart libvirtd on kvm1»."""
+
+    @property
+    def deadline_s(self) -> float: ...
+
+    @property
+    def confirmation(self) -> Confirmation | None: ...
+
+    def virsh(self) -> str:
+        """The same act as command lines, quoted for a shell."""
+
+    def run_on(self, shell: Shell) -> Outcome:
+        """Blocks; runs in a lane thread. Raises inventory.errors.ConsoleError."""
+
+
+AnyOperation = Operation | HostOperation
+
+
+def host_of(operation: AnyOperation) -> HostId:
+    """Where it is done."""
+    return operation.host if isinstance(operation, HostOperation) else operation.guest.host

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vmconsole.inventory.tasks import TaskState
 
 if TYPE_CHECKING:
-    from vmconsole.operations.base import Operation
+    from vmconsole.operations.base import AnyOperation
     from vmconsole.operations.history import UndoHistory
 
 
@@ -29,9 +29,9 @@ class Batch:
     kind: Kind
     text: str
     waiting: int
-    back: list[Operation] = field(default_factory=list)
+    back: list[AnyOperation] = field(default_factory=list)
     """What takes back those that are done."""
-    failed: list[Operation] = field(default_factory=list)
+    failed: list[AnyOperation] = field(default_factory=list)
 
     @property
     def prefix(self) -> str:
@@ -41,7 +41,7 @@ class Batch:
     def is_over(self) -> bool:
         return self.waiting == 0
 
-    def ended(self, operation: Operation, state: TaskState, undo: Operation | None) -> None:
+    def ended(self, operation: AnyOperation, state: TaskState, undo: AnyOperation | None) -> None:
         self.waiting -= 1
         if state is not TaskState.DONE:
             self.failed.append(operation)

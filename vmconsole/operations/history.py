@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmconsole.operations.base import Operation
+    from vmconsole.operations.base import AnyOperation
 
 KEPT_STEPS = 200
 
@@ -19,7 +19,7 @@ class Step:
     """What one wish of the user (one or many guests) takes to be taken back."""
 
     text: str
-    operations: tuple[Operation, ...]
+    operations: tuple[AnyOperation, ...]
 
 
 @dataclass(slots=True)
@@ -29,20 +29,20 @@ class UndoHistory:
     undo: list[Step] = field(default_factory=list)
     redo: list[Step] = field(default_factory=list)
 
-    def did(self, text: str, back: Sequence[Operation]) -> None:
+    def did(self, text: str, back: Sequence[AnyOperation]) -> None:
         """A new act: what was undone before it cannot be redone any more."""
         if back:
             _push(self.undo, Step(text, tuple(back)))
             self.redo.clear()
 
-    def undid(self, text: str, *, back: Sequence[Operation], failed: Sequence[Operation]) -> None:
+    def undid(self, text: str, *, back: Sequence[AnyOperation], failed: Sequence[AnyOperation]) -> None:
         """An undo ended. What could not be taken back stays, to be tried again."""
         if failed:
             _push(self.undo, Step(text, tuple(failed)))
         if back:
             _push(self.redo, Step(text, tuple(back)))
 
-    def redid(self, text: str, *, back: Sequence[Operation], failed: Sequence[Operation]) -> None:
+    def redid(self, text: str, *, back: Sequence[AnyOperation], failed: Sequence[AnyOperation]) -> None:
         """A redo ended."""
         if failed:
             _push(self.redo, Step(text, tuple(failed)))

@@ -7,6 +7,9 @@ deadline counts from when the host was asked.
 
 A link that dies or a deadline that passes under a running operation leaves its outcome UNKNOWN: libvirt may have
 done it. Only an operation that never began is FAILED or CANCELLED with nothing changed.
+
+What is asked of a host itself (``HostOperation``) waits in a line of its own: it is meant for when libvirt hangs, and
+with it whatever was asked of libvirt before.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from collections import deque
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vmconsole.inventory.deltas import TaskSeen
 from vmconsole.inventory.errors import ConsoleError, Explanation, LinkError
 from vmconsole.inventory.tasks import Task, TaskState
+from vmconsole.operations.base import HostOperation, host_of
 from vmconsole.operations.batch import Batch, Kind
 from vmconsole.operations.history import Step, UndoHistory
 
@@ -31,11 +35,12 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from vmconsole.inventory.ids import HostId
-    from vmconsole.links.base import HostVerbs, Link
+    from vmconsole.links.base import Link
     from vmconsole.metrics.delta import Post
-    from vmconsole.operations.base import Operation, Outcome
+    from vmconsole.operations.base import AnyOperation, Outcome
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 NOT_CONNECTED = Explanation(
     what="The host is not connected, so nothing was changed.",
@@ -48,10 +53,18 @@ LOST = "The host stopped answering while this ran: it may be done or not. Reconn
 class _Entry:
     """One operation on its way. Guarded by the runner's lock."""
 
-    operation: Operation
+    operation: AnyOperation
     batch: Batch
     task: Task
     has_begun: bool = False
+
+
+_Line = tuple["HostId", bool]
+"""What waits one after the other: the operations of one host, those on the host itself apart (True)."""
+
+
+def _line_of(entry: _Entry) -> _Line:
+    return host_of(entry.operation), isinstance(entry.operation, HostOperation)
 
 
 class OperationRunner:
@@ -76,9 +89,9 @@ class OperationRunner:
         self._lock = RLock()
         self._numbers = itertools.count(1)
         self._entries: dict[int, _Entry] = {}
-        self._queues: dict[HostId, deque[_Entry]] = {}
-        self._busy: set[HostId] = set()
-        self._pumping: set[HostId] = set()
+        self._queues: dict[_Line, deque[_Entry]] = {}
+        self._busy: set[_Line] = set()
+        self._pumping: set[_Line] = set()
         self._history = UndoHistory()
         self._closed = False
 
@@ -88,7 +101,7 @@ class OperationRunner:
         """A number for a task that somebody else runs and posts (an image's Apply, say)."""
         return next(self._numbers)
 
-    def run(self, operations: Sequence[Operation]) -> tuple[int, ...]:
+    def run(self, operations: Sequence[AnyOperation]) -> tuple[int, ...]:
         """Queue operations, which count as one step for undo. Returns their task ids, in the same order, at once."""
         if not operations:
             return ()
@@ -148,20 +161,20 @@ class OperationRunner:
     def _enqueue_step(self, step: Step, kind: Kind) -> tuple[int, ...]:
         return self._enqueue(step.operations, Batch(kind, step.text, len(step.operations)))
 
-    def _enqueue(self, operations: Sequence[Operation], batch: Batch) -> tuple[int, ...]:
+    def _enqueue(self, operations: Sequence[AnyOperation], batch: Batch) -> tuple[int, ...]:
         with self._lock:
             if self._closed:
                 return ()
             entries = [self._entry(operation, batch) for operation in operations]
             for entry in entries:
-                self._queues.setdefault(entry.operation.guest.host, deque()).append(entry)
+                self._queues.setdefault(_line_of(entry), deque()).append(entry)
                 self._post(TaskSeen(entry.task))
-        for host in dict.fromkeys(entry.operation.guest.host for entry in entries):
-            self._pump(host)
+        for line in dict.fromkeys(map(_line_of, entries)):
+            self._pump(line)
         return tuple(entry.task.id for entry in entries)
 
-    def _entry(self, operation: Operation, batch: Batch) -> _Entry:
-        host = operation.guest.host
+    def _entry(self, operation: AnyOperation, batch: Batch) -> _Entry:
+        host = host_of(operation)
         task = Task(
             id=self.new_task_id(),
             title=batch.prefix + operation.title,
@@ -170,66 +183,78 @@ class OperationRunner:
             began_at=self._now(),
             host=host,
             virsh=operation.virsh(),
-            guest=operation.guest,
+            guest=None if isinstance(operation, HostOperation) else operation.guest,
         )
         entry = _Entry(operation, batch, task)
         self._entries[task.id] = entry
         return entry
 
-    def _pump(self, host: HostId) -> None:
+    def _pump(self, line: _Line) -> None:
         """Hand the host its next operations until one of them takes time.
 
         A loop, as an answer given at once comes back here. The lock is not held while a link is called: a link may
         end a future under a lock of its own.
         """
         with self._lock:
-            if host in self._pumping:
+            if line in self._pumping:
                 return
-            self._pumping.add(host)
-        while (entry := self._next(host)) is not None:
-            self._submit(host, entry)
+            self._pumping.add(line)
+        while (entry := self._next(line)) is not None:
+            self._submit(line, entry)
 
-    def _next(self, host: HostId) -> _Entry | None:
+    def _next(self, line: _Line) -> _Entry | None:
         with self._lock:
-            queue = self._queues.get(host)
-            while queue and host not in self._busy:
+            queue = self._queues.get(line)
+            while queue and line not in self._busy:
                 entry = queue.popleft()
                 if not entry.task.state.is_over:
-                    self._busy.add(host)
+                    self._busy.add(line)
                     return entry
-            self._pumping.discard(host)
+            self._pumping.discard(line)
             return None
 
-    def _submit(self, host: HostId, entry: _Entry) -> None:
-        link = self._fleet_link(host)
+    def _submit(self, line: _Line, entry: _Entry) -> None:
+        operation = entry.operation
+        link = self._fleet_link(host_of(operation))
         if link is None:
             with self._lock:
-                self._busy.discard(host)
+                self._busy.discard(line)
                 if not entry.task.state.is_over:
                     self._end(entry, TaskState.FAILED, problem=NOT_CONNECTED)
             return
-        future = link.submit(lambda verbs: self._run(entry, verbs), deadline_s=entry.operation.deadline_s)
-        future.add_done_callback(lambda ended: self._on_ended(host, entry, ended))
+        if isinstance(operation, HostOperation):
+            future = link.submit_shell(self._begun(entry, operation.run_on), deadline_s=operation.deadline_s)
+        else:
+            future = link.submit(self._begun(entry, operation.run), deadline_s=operation.deadline_s)
+        future.add_done_callback(lambda ended: self._on_ended(line, entry, ended))
 
-    def _run(self, entry: _Entry, verbs: HostVerbs) -> Outcome:
+    def _begun(self, entry: _Entry, run: Callable[[T], Outcome]) -> Callable[[T], Outcome]:
+        """``run`` for the lane, told to the task list when it begins."""
+
+        def job(means: T) -> Outcome:
+            self._begin(entry)
+            return run(means)
+
+        return job
+
+    def _begin(self, entry: _Entry) -> None:
         """In the lane thread."""
         with self._lock:
             if self._closed or entry.task.state.is_over:
                 raise CancelledError  # given up while it waited in the lane: it must not run after all
             entry.has_begun = True
             self._show(entry, state=TaskState.RUNNING)
-        return entry.operation.run(verbs)
 
     # -- how they end ------------------------------------------------------------------------------------------
 
-    def _on_ended(self, host: HostId, entry: _Entry, future: Future[Outcome]) -> None:
+    def _on_ended(self, line: _Line, entry: _Entry, future: Future[Outcome]) -> None:
         with self._lock:
-            self._busy.discard(host)
+            self._busy.discard(line)
             if self._closed:
                 return
             if not entry.task.state.is_over:
                 self._take(entry, None if future.cancelled() else future.exception(), future)
-        self._pump(host)
+        self._pump(line)
 
     def _take(self, entry: _Entry, error: BaseException | None, future: Future[Outcome]) -> None:
         if future.cancelled():
@@ -260,7 +285,7 @@ class OperationRunner:
         *,
         note: str = "",
         problem: Explanation | None = None,
-        undo: Operation | None = None,
+        undo: AnyOperation | None = None,
     ) -> None:
         self._entries.pop(entry.task.id, None)
         entry.batch.ended(entry.operation, state, undo)
