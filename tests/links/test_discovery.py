@@ -157,7 +157,7 @@ def test_aliases_of_the_user_go_before_those_of_the_system(places: Places) -> No
         '  "bad=nonsense", "no equals",\n]\n'
     )
     places.system_libvirt.parent.mkdir()
-    places.system_libvirt.write_text('uri_aliases=["hail=qemu:///other","snow=lxc:///system"]')
+    places.system_libvirt.write_text('uri_aliases=["hail=qemu:///session","snow=lxc:///system"]')
     assert [(found.name, found.uri) for found in alias_hosts(places)] == [
         ("hail", "qemu+ssh://root@hail/system"),
         ("sleet", "qemu+ssh://root@sleet/system"),
