@@ -95,7 +95,12 @@ def test_a_locked_keyring_delays_nobody_for_long(service: SecretService, marker:
     began = time.monotonic()
     assert keyring.find(NAME, host=HOST) is None
     assert time.monotonic() - began < 2.0
+    worker = keyring._worker
     keyring.close()
+    service.close()  # now nobody asks the user any more, so the thread that waited for that ends
+    assert worker is not None
+    worker.join(10)
+    assert not worker.is_alive()
     gc.collect()
 
 

@@ -186,10 +186,16 @@ def _find_backend() -> KeyringBackend | None:
     """What the user has configured for keyring, else the best that works here. ``keyring.get_keyring`` would do, but
     it looks once in a program's life, and a keyring may be started later."""
     from keyring import backend, core  # late: see above
+    from keyring.backends import SecretService
 
     chosen = core.load_env() or core.load_config()
     if chosen is not None:
         return chosen if _is_safe(type(chosen)) else None
+    # The Secret Service first: merely asking KWallet's or libsecret's backend whether it works opens a connection of a
+    # C library to the session bus that ends the whole program when the bus goes away.
+    first: type[KeyringBackend] = SecretService.Keyring
+    if first.viable:
+        return first()
     backend.get_all_keyring()  # loads the plugins
     found = [kind for kind in backend.KeyringBackend.get_viable_backends() if _is_safe(kind)]
     best = max(found, key=lambda kind: float(kind.priority), default=None)
