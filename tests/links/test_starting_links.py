@@ -11,6 +11,8 @@ from tests.links.recording import QuietSampler, Recorder
 from vmconsole.inventory.deltas import HostSeen
 from vmconsole.inventory.errors import NotPermitted
 from vmconsole.inventory.facts import GuestState, HostLook, HostState
+from vmconsole.links.check_steps import Step, StepState
+from vmconsole.links.diagnosis import Diagnosis
 from vmconsole.links.fleet import Fleet
 from vmconsole.links.host_link import HostLink
 from vmconsole.links.uri import parse_uri
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.lab.vmlab import LabHost
+    from tests.lab.vmlab import Lab, LabHost
     from vmconsole.links.libvirt_link import LibvirtLoop
 
     Make = Callable[..., tuple[HostLink, Recorder]]
@@ -79,3 +81,23 @@ def test_a_connection_for_looking_changes_nothing(lab_host: LabHost, make: Make)
         link.submit(lambda verbs: verbs.start_guest(off.id.uuid), deadline_s=20).result(30)
     assert lab_host.domains()[lab_host.off_guest] == "shut off"
     assert off.state is GuestState.SHUT_OFF
+
+
+@pytest.mark.lab
+def test_a_jump_host_is_gone_through(lab: Lab, make: Make) -> None:
+    bastion, behind = lab.host("kvm1"), lab.host("kvm2")
+    for host in (bastion, behind):
+        host.repair()
+    link, posted = make(f"{behind.uri}&vmconsole_jump=root@{bastion.name}")
+    link.start()
+    assert {guest.name for guest in posted.listing(within_s=30)} == {*behind.guests, behind.off_guest}
+    peers = behind.exec("ss", "-tnH", "state", "established", "sport = :22").stdout
+    assert bastion.address in peers, "the host is reached from the jump host"
+    steps: list[Step] = []
+    check = Diagnosis(
+        parse_uri(f"{behind.uri}&vmconsole_jump=root@{bastion.name}"), post=steps.append, ended=lambda: None
+    )
+    check.start()
+    assert check.join(timeout_s=60)
+    last = {step.key: step.state for step in steps}
+    assert (last["name"], last["tcp"], last["libvirt"]) == (StepState.SKIPPED, StepState.SKIPPED, StepState.PASSED)
