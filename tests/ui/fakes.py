@@ -13,6 +13,7 @@ from vmconsole.inventory import deltas
 from vmconsole.inventory.errors import DomainBusy
 from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
 from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.links.base import LinkDebug
 from vmconsole.links.fleet import Fleet
 from vmconsole.metrics.figures import FIGURE_COUNT, Figure
 from vmconsole.metrics.frame import Frame, Source
@@ -82,6 +83,10 @@ class FakeLink:
     asked: list[tuple[str, str]] = field(default_factory=list)
     watched: list[frozenset[str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    inside: LinkDebug | None = None
+
+    def debug(self) -> LinkDebug:
+        return self.inside or LinkDebug(self.host_id, ())
 
     def start(self, *, connect: bool = True) -> None:
         self.calls.append("start" if connect else "start idle")

@@ -72,6 +72,7 @@ def run(options: Options) -> int:
             watchdog = Watchdog(window)
             watchdog.start()
             parts.callback(watchdog.close)
+            window.show_inside(lambda: watchdog.stalls)
         report = BenchReport(window, options.bench) if options.bench else None
         questions.set_window(window)
         window.show()

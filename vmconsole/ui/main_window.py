@@ -28,6 +28,7 @@ from vmconsole.ui.actions import GuestActions
 from vmconsole.ui.add_host.dialog import AddHostDialog
 from vmconsole.ui.columns_menu import ColumnsMenu
 from vmconsole.ui.confirm import ask_all_again
+from vmconsole.ui.debug_dock import DebugDock
 from vmconsole.ui.diagnostics import Diagnostics
 from vmconsole.ui.empty_page import EmptyPage
 from vmconsole.ui.error_help import ErrorHelp
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import HostId
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
+    from vmconsole.ui.watchdog import Stall
 
 SCHEME = "colours"
 """Setting: light, dark, or as the desktop."""
@@ -107,6 +109,16 @@ class MainWindow(QMainWindow):
         self._show(guest)
         self.show_tab("limits")
 
+    def show_inside(self, stalls: Callable[[], Sequence[Stall]]) -> None:
+        """Add the dock of ``--debug``, where it was last time."""
+        dock = DebugDock(self.context, self._formats, stalls, self)
+        if not self.restoreDockWidget(dock):
+            self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+            self.tabifyDockWidget(self.events_dock, dock)
+            dock.show()
+        self.tasks_dock.raise_()
+        self.menus.add_dock(dock)
+
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _make_parts(self) -> None:
@@ -115,13 +127,13 @@ class MainWindow(QMainWindow):
         self.filter_field = FilterField(theme, self)
         self.tree = FleetView(self.model, context.store, theme, self)
         self.guest_page = GuestPage(context, theme, formats, self)
-        helped = ErrorHelp(context, show_limits=self.show_limits)
+        self.host_actions = HostActions(context, theme, self._chosen_hosts, self)
+        helped = ErrorHelp(context, show_limits=self.show_limits, daemon=self.host_actions.daemon)
         self.host_page = HostPage(context, theme, formats, self.model.cells, self, helped_by=helped)
         self.empty_page = EmptyPage(context.store, theme, formats, self)
         self.tasks_dock = TasksDock(context, theme, formats, self, helped_by=helped)
         self.events_dock = EventsDock(context.store, theme, formats, self)
         self.guest_actions = GuestActions(context, theme, self.tree.chosen_guests, self)
-        self.host_actions = HostActions(context, theme, self._chosen_hosts, self)
         self.columns_menu = ColumnsMenu(self.tree, self)
         self.menus = Menus(self, theme, self.guest_actions, self.host_actions)
         self._summary = QLabel(self)
@@ -182,6 +194,7 @@ class MainWindow(QMainWindow):
         self.tree.header().customContextMenuRequested.connect(self.columns_menu.on_header_menu)
         self.empty_page.add_wanted.connect(self.add_connection)
         self.host_page.check_wanted.connect(self.host_actions.check_action.trigger)
+        self.host_page.log_wanted.connect(self.host_actions.log_action.trigger)
         self.events_dock.shown_wanted.connect(self._on_shown_wanted)
         self._soon = self._once_after(0, self._show_chosen)
         self._facts_soon = self._once_after(FACTS_MS, self._refresh_all)

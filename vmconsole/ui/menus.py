@@ -99,6 +99,10 @@ class Menus:
         self._view_menu.addSeparator()
         self._schemes(self._view_menu.addMenu(window.tr("C&olours")))
 
+    def add_dock(self, dock: QDockWidget) -> None:
+        """One more that can be shown and hidden."""
+        self._view_menu.insertAction(self.toolbar.toggleViewAction(), dock.toggleViewAction())
+
     def _schemes(self, menu: QMenu) -> None:
         window = self._window
         group = QActionGroup(window)

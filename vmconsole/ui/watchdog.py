@@ -28,6 +28,8 @@ class Stall:
     seconds: float
     stack: str
     """Where the GUI thread was when the stall was noticed."""
+    at: float = 0.0
+    """When it ended, in seconds of ``time.time()``."""
 
 
 class Watchdog(QObject):
@@ -75,6 +77,6 @@ class Watchdog(QObject):
         stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
         while self._beat_at == beat and not self._end.wait(LOOK_S):
             pass
-        stall = Stall(time.monotonic() - beat - BEAT_S, stack)
+        stall = Stall(time.monotonic() - beat - BEAT_S, stack, time.time())
         self.stalls = [*self.stalls[-KEPT + 1 :], stall]
         log.warning("the window stood still for %.0f ms, at:\n%s", stall.seconds * 1000, stall.stack)

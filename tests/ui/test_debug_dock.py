@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The dock of ``--debug``: what it shows of the links, when it asks them, and the stalls of the window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ui.fakes import Rig, host_id
+from vmconsole.links.base import CallDebug, LaneDebug, LinkDebug, SamplerDebug
+from vmconsole.ui.debug_dock import AGE, LAST_CALL, LEFT_BEHIND, NAME, RUNNING, SAMPLER, WAITING, DebugDock
+from vmconsole.ui.main_window import MainWindow
+from vmconsole.ui.watchdog import Stall
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+STUCK = LinkDebug(
+    host_id("kvm1"),
+    (LaneDebug("observe kvm1", 0, None, 0), LaneDebug("command kvm1", 3, 12.34, 2)),
+    CallDebug("read statistics", 7.0, 0.015),
+    (CallDebug("start the guest", 12.34, None),),
+    SamplerDebug(cpu_s=0.5, memory_kib=12 * 1024, frames=100, garbled=1, received_bytes=2048),
+)
+
+
+@pytest.fixture
+def stalls() -> list[Stall]:
+    return []
+
+
+@pytest.fixture
+def dock(window: MainWindow, stalls: list[Stall], qtbot: QtBot) -> DebugDock:
+    window.show_inside(lambda: stalls)
+    dock = window.findChild(DebugDock)
+    assert dock is not None
+    return dock
+
+
+def in_front(dock: DebugDock, qtbot: QtBot) -> None:
+    def is_looking() -> bool:
+        dock.raise_()  # its tab is made by the event loop
+        return dock.is_looking
+
+    qtbot.waitUntil(is_looking)
+
+
+def texts(dock: DebugDock, row: int, part: int | None = None) -> list[str]:
+    item = dock.tree.topLevelItem(row)
+    assert item is not None
+    shown = item if part is None else item.child(part)
+    assert shown is not None
+    return [shown.text(column) for column in range(dock.tree.columnCount())]
+
+
+def test_lanes_calls_and_the_sampler_of_each_host(rig: Rig, dock: DebugDock, qtbot: QtBot) -> None:
+    rig.links[host_id("kvm1")].inside = STUCK
+    in_front(dock, qtbot)
+    host = texts(dock, 0)
+    assert (host[NAME], host[WAITING], host[RUNNING], host[LEFT_BEHIND]) == ("kvm1", "3", "12.3 s", "2")
+    assert (host[LAST_CALL], host[AGE]) == ("read statistics: 15 ms", "7.0 s")
+    assert host[SAMPLER] == "100 frames, 1 garbled, 5.0 ms CPU a frame, 12 MiB, 2 KiB received"
+    assert texts(dock, 0, 1)[: LEFT_BEHIND + 1] == ["command kvm1", "3", "12.3 s", "2"]
+    call = texts(dock, 0, 2)
+    assert (call[RUNNING], call[LAST_CALL]) == ("12.3 s", "start the guest")
+    assert texts(dock, 1)[LAST_CALL] == "none yet"
+
+
+def test_what_ended_goes_and_so_does_a_host(rig: Rig, dock: DebugDock, qtbot: QtBot) -> None:
+    rig.links[host_id("kvm1")].inside = STUCK
+    in_front(dock, qtbot)
+    rig.links[host_id("kvm1")].inside = LinkDebug(host_id("kvm1"), STUCK.lanes[:1])
+    qtbot.waitUntil(lambda: texts(dock, 0)[WAITING] == "0", timeout=3000)  # asked again by itself
+    first = dock.tree.topLevelItem(0)
+    assert first is not None
+    assert first.childCount() == 1
+    rig.fleet.remove(host_id("kvm1"))
+    dock.refresh()
+    assert dock.tree.topLevelItemCount() == 1
+    assert texts(dock, 0)[NAME] == "kvm2"
+
+
+def test_it_asks_nobody_while_it_cannot_be_seen(rig: Rig, dock: DebugDock, qtbot: QtBot) -> None:
+    in_front(dock, qtbot)
+    dock.toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: not dock.is_looking)
+
+
+def test_the_stalls_are_listed_with_their_place_the_latest_first(
+    dock: DebugDock, stalls: list[Stall], qtbot: QtBot
+) -> None:
+    in_front(dock, qtbot)
+    assert dock.stall_text.toPlainText() == ""
+    stalls += [Stall(0.08, "File a.py, line 1\n", 1000.0), Stall(0.25, "File b.py, line 2\n", 2000.0)]
+    qtbot.waitUntil(lambda: bool(dock.stall_text.toPlainText()), timeout=3000)
+    text = dock.stall_text.toPlainText()
+    assert text.index("250 ms") < text.index("b.py") < text.index("80 ms") < text.index("a.py")
+
+
+def test_without_debug_there_is_no_such_dock(window: MainWindow) -> None:
+    assert window.findChild(DebugDock) is None
