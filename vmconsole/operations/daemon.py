@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.errors import NotPermitted, OperationRefused, Unsupported
-from vmconsole.links.uri import parse_uri
+from vmconsole.links.address import try_parse
 from vmconsole.operations.base import Confirmation, Outcome
 
 if TYPE_CHECKING:
@@ -165,7 +165,9 @@ class RestartDaemon:
     @staticmethod
     def possible(host: HostId) -> str:
         """Empty, or why not."""
-        return "" if parse_uri(host).path != "/session" else "A user's own daemon starts by itself when it is needed."
+        uri = try_parse(host)
+        is_own = uri is not None and uri.path == "/session"
+        return "A user's own daemon starts by itself when it is needed." if is_own else ""
 
     @property
     def title(self) -> str:
@@ -185,8 +187,8 @@ class RestartDaemon:
         )
 
     def virsh(self) -> str:
-        uri = parse_uri(self.host)
-        if not uri.uses_ssh:
+        uri = try_parse(self.host)
+        if uri is None or not uri.uses_ssh:
             return self.daemon.restart_line
         return shlex.join(["ssh", *uri.ssh_options(), uri.host, self.daemon.restart_line])
 
@@ -207,7 +209,8 @@ class RestartDaemon:
 
 
 def _names(host: HostId) -> tuple[str, ...]:
-    modular = DAEMONS.get(parse_uri(host).driver)
+    uri = try_parse(host)
+    modular = None if uri is None else DAEMONS.get(uri.driver)
     return ("libvirtd",) if modular is None else ("libvirtd", modular)
 
 

@@ -169,6 +169,8 @@ class GuestActions(QObject):
             return translate("Actions", "{host} is opened for looking only.").format(host=host.name)
         if host is not None and host.state is HostState.CONNECTED:
             return host.lacks.get(act, "")
+        if host is not None and host.state is HostState.NOT_ANSWERING and host.reason is not None:
+            return f"{host.name}: {host.reason.what}"
         return translate("Actions", "{host} is not connected.").format(
             host=guest.id.host if host is None else host.name
         )

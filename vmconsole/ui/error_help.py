@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Host
     from vmconsole.inventory.ids import GuestId
     from vmconsole.ui.context import Context
+    from vmconsole.ui.daemon_actions import DaemonActions
 
 OURS = (("vmconsole", __version__),)
 
@@ -29,9 +30,11 @@ def plain_report(explanation: Explanation, subject: Subject) -> Report:
 class ErrorHelp:
     """Made once by the window, for the views that show failures of hosts and guests."""
 
-    def __init__(self, context: Context, *, show_limits: Callable[[GuestId], None]) -> None:
+    def __init__(
+        self, context: Context, *, show_limits: Callable[[GuestId], None], daemon: DaemonActions | None = None
+    ) -> None:
         self._context = context
-        self._remedies = Remedies(context, show_limits=show_limits)
+        self._remedies = Remedies(context, show_limits=show_limits, daemon=daemon)
 
     def report(self, explanation: Explanation, subject: Subject) -> Report:
         """With the host's address and the versions that it told."""

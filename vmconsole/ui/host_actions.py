@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connect, Disconnect, Try Now, Check, Forget Login and Remove for the selected hosts. GUI thread."""
+"""Connect, Disconnect, Try Now, Check, the daemon's log and restart, Forget Login, Remove: for the selected hosts.
+
+GUI thread.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from vmconsole.links.address import try_parse
 from vmconsole.operations.base import Confirmation
 from vmconsole.ui.add_host.check_dialog import CheckDialog
 from vmconsole.ui.confirm import confirm
+from vmconsole.ui.daemon_actions import DaemonActions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +47,9 @@ class HostActions(QObject):
         self.try_action = QAction(theme.icon("reboot"), self.tr("&Try Now"), self)
         self.disconnect_action = QAction(theme.icon("disconnect"), self.tr("&Disconnect"), self)
         self.check_action = QAction(theme.icon("check"), self.tr("Chec&k Connection…"), self)
+        self.daemon = DaemonActions(context, theme, parent)
+        self.log_action = QAction(theme.icon("terminal"), self.tr("Show libvirtd's &Log"), self)
+        self.restart_action = QAction(theme.icon("reload"), self.tr("Restart &libvirtd…"), self)
         self.forget_action = QAction(theme.icon("key"), self.tr("Forget Login"), self)
         self.remove_action = QAction(theme.icon("remove"), self.tr("Remove Connection…"), self)
         self.copy_action = QAction(theme.icon("copy"), self.tr("Copy Address"), self)
@@ -50,6 +57,8 @@ class HostActions(QObject):
         self.try_action.triggered.connect(self._on_connect)
         self.disconnect_action.triggered.connect(self._on_disconnect)
         self.check_action.triggered.connect(self._on_check)
+        self.log_action.triggered.connect(self._on_log)
+        self.restart_action.triggered.connect(self._on_restart)
         self.forget_action.triggered.connect(self._on_forget)
         self.remove_action.triggered.connect(self._on_remove)
         self.copy_action.triggered.connect(self._on_copy)
@@ -58,6 +67,8 @@ class HostActions(QObject):
             (self.try_action, "reboot"),
             (self.disconnect_action, "disconnect"),
             (self.check_action, "check"),
+            (self.log_action, "terminal"),
+            (self.restart_action, "reload"),
             (self.forget_action, "key"),
             (self.remove_action, "remove"),
             (self.copy_action, "copy"),
@@ -71,6 +82,9 @@ class HostActions(QObject):
             menu.addAction(action)
         menu.addSeparator()
         menu.addAction(self.check_action)
+        menu.addAction(self.log_action)
+        menu.addAction(self.restart_action)
+        menu.addSeparator()
         menu.addAction(self.copy_action)
         menu.addAction(self.forget_action)
         menu.addAction(self.remove_action)
@@ -85,6 +99,8 @@ class HostActions(QObject):
              self.tr("Not now: the host is disconnected already.")),
             (self.check_action, any(self._can_check(host) for host in self._hosts()),
              self.tr("Not now: this host is made up, or its address is wrong.")),
+            (self.log_action, *self._one(self.daemon.why_no_log)),
+            (self.restart_action, *self._one(self.daemon.why_no_restart)),
             (self.forget_action, bool(states) and self._context.secrets is not None,
              self.tr("Not now: no logins are remembered here.")),
             (self.remove_action, bool(states), ""),
@@ -92,6 +108,11 @@ class HostActions(QObject):
         ):  # fmt: skip
             action.setEnabled(able)
             action.setToolTip(action.text().replace("&", "") if able else (why if states else none))
+
+    def _one(self, why_not: Callable[[Host], str]) -> tuple[bool, str]:
+        """Whether it can be done to one of the selected hosts, and why not to the first."""
+        reasons = [why_not(host) for host in self._hosts()]
+        return "" in reasons, next(iter(reasons), "")
 
     def _hosts(self) -> Sequence[Host]:
         found = (self._context.store.hosts.get(host) for host in self._chosen())
@@ -122,6 +143,16 @@ class HostActions(QObject):
             uri = try_parse(host.id)
             if uri is not None and not host.is_demo:
                 CheckDialog(self._context, self._theme, host.id, uri, self._window).show()
+
+    @Slot()
+    def _on_log(self) -> None:
+        for host in self._hosts():
+            self.daemon.show_log(host.id)
+
+    @Slot()
+    def _on_restart(self) -> None:
+        for host in self._hosts():
+            self.daemon.restart(host.id)
 
     @Slot()
     def _on_copy(self) -> None:

@@ -46,9 +46,10 @@ BESIDE = frozenset({"reconnect"})
 
 
 class HostPage(QScrollArea):
-    """``show_host`` once per selection, ``refresh`` when something of it changed. ``check_wanted``: of this host."""
+    """``show_host`` once per selection, ``refresh`` when something of it changed. What is wanted: of this host."""
 
     check_wanted = Signal()
+    log_wanted = Signal()
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class HostPage(QScrollArea):
         self._disconnect = self._button(self.tr("Disconnect"), self._on_disconnect)
         self._check = self._button(self.tr("Check…"), self.check_wanted)
         self._check.setToolTip(self.tr("Try the connection and what the console needs on the host, step by step"))
+        self._log = self._button(self.tr("Show libvirtd's Log"), self.log_wanted)
         self._reason = ErrorView(theme, self, helped_by=helped_by, beside=BESIDE)
         self._caution = ErrorView(theme, self, icon="warning")
         self._figures_reason = ErrorView(theme, self, icon="host-not-answering", helped_by=helped_by, beside=BESIDE)
@@ -103,7 +105,7 @@ class HostPage(QScrollArea):
         head.setSpacing(10)
         head.addWidget(self._icon)
         head.addLayout(titles, 1)
-        for button in (self._check, self._try, self._connect, self._disconnect):
+        for button in (self._log, self._check, self._try, self._connect, self._disconnect):
             head.addWidget(button)
         column = QVBoxLayout()
         column.setSpacing(12)
@@ -188,6 +190,7 @@ class HostPage(QScrollArea):
         self._figures_reason.show_explanation(host.figures_reason, about)
         is_away = host.state in {HostState.NOT_ANSWERING, HostState.FAILED}
         self._try.setVisible(is_away)
+        self._log.setVisible(is_away and host.has_shell)
         self._connect.setVisible(host.state is HostState.DISCONNECTED)
         self._disconnect.setVisible(host.state is not HostState.DISCONNECTED)
         self._check.setVisible(not host.is_demo)

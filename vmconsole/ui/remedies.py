@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import GuestId, HostId
     from vmconsole.operations.base import Operation
     from vmconsole.ui.context import Context
+    from vmconsole.ui.daemon_actions import DaemonActions
 
 translate = QCoreApplication.translate
 AWAY = frozenset({HostState.NOT_ANSWERING, HostState.FAILED, HostState.DISCONNECTED})
@@ -48,11 +49,14 @@ class Remedy:
 
 
 class Remedies:
-    """``show_limits`` brings a guest's limits to the front."""
+    """``show_limits`` brings a guest's limits to the front; without ``daemon`` nothing is done to libvirt's daemon."""
 
-    def __init__(self, context: Context, *, show_limits: Callable[[GuestId], None]) -> None:
+    def __init__(
+        self, context: Context, *, show_limits: Callable[[GuestId], None], daemon: DaemonActions | None = None
+    ) -> None:
         self._context = context
         self._show_limits = show_limits
+        self._daemon = daemon
         self._makers: dict[str, Callable[[Subject], Remedy | None]] = {
             "reconnect": self._reconnect,
             "start-guest": lambda subject: self._act(subject, translate("Remedies", "Run {name}"), StartGuest),
@@ -61,6 +65,9 @@ class Remedies:
                 subject, translate("Remedies", "Shut Down {name}"), ShutDownGuest
             ),
             "raise-limit": self._limits,
+            "show-log": self._log,
+            "start-libvirtd": lambda subject: self._restart(subject, translate("Remedies", "Start libvirtd…")),
+            "restart-libvirtd": lambda subject: self._restart(subject, translate("Remedies", "Restart libvirtd…")),
         }
 
     def offer(self, explanation: Explanation, subject: Subject) -> Remedy | None:
@@ -74,6 +81,21 @@ class Remedies:
         if host is None or link is None or host.state not in AWAY:
             return None
         return Remedy(translate("Remedies", "Try Now"), link.connect)
+
+    def _log(self, subject: Subject) -> Remedy | None:
+        host = None if subject.host is None else self._context.store.hosts.get(subject.host)
+        daemon = self._daemon
+        if host is None or daemon is None or daemon.why_no_log(host):
+            return None
+        return Remedy(translate("Remedies", "Show libvirtd's Log"), lambda: daemon.show_log(host.id))
+
+    def _restart(self, subject: Subject, text: str) -> Remedy | None:
+        """Only while libvirt does not answer: a failure of yesterday is no reason to restart what works."""
+        host = None if subject.host is None else self._context.store.hosts.get(subject.host)
+        daemon = self._daemon
+        if host is None or daemon is None or host.state not in AWAY or daemon.why_no_restart(host):
+            return None
+        return Remedy(text, lambda: daemon.restart(host.id))
 
     def _limits(self, subject: Subject) -> Remedy | None:
         guest = self._guest(subject)

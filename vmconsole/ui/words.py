@@ -53,6 +53,9 @@ def host_state(host: Host, formats: Formats) -> str:
     told = host_state_word(host.state)
     if host.state is HostState.NOT_ANSWERING and host.since is not None:
         told = translate("States", "not answering since {time}").format(time=formats.clock(host.since))
+        if host.has_shell and host.reason is not None:  # a part of it answers: say which does not
+            what = host.reason.what.rstrip(".")
+            told = translate("States", "{what} (since {time})").format(what=what, time=formats.clock(host.since))
     retry = _retry(host, formats) if host.state in {HostState.NOT_ANSWERING, HostState.FAILED} else ""
     return f"{told}, {retry}" if retry else told
 
