@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -70,7 +72,10 @@ class open_display:  # noqa: N801  # used as a context manager, like contextlib'
 
     def __exit__(self, *_: object) -> None:
         for child in reversed(self._children):
-            child.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(
+                    child.pid, signal.SIGKILL
+                )  # with what it started: the accessibility bus has a daemon of its own
             child.wait(timeout=10)
         shutil.rmtree(self._runtime, ignore_errors=True)
 
@@ -90,7 +95,7 @@ class open_display:  # noqa: N801  # used as a context manager, like contextlib'
 
     def _start(self, argv: list[str], env: dict[str, str], **pipes: int | tuple[int, ...]) -> subprocess.Popen[bytes]:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        child = subprocess.Popen(argv, env=env, **(quiet | pipes))  # type: ignore[call-overload]  # Popen's own overloads
+        child = subprocess.Popen(argv, env=env, start_new_session=True, **(quiet | pipes))  # type: ignore[call-overload]  # Popen's own overloads
         self._children.append(child)
         return child  # type: ignore[no-any-return]  # same
 

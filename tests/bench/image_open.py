@@ -51,7 +51,7 @@ def _image(folder: Path) -> Path:
 def _bare(image: Path) -> float:
     began = time.monotonic()
     subprocess.run(
-        ["guestfish", "--ro", "-a", image, "--format=qcow2", "run", ":", "mount", "/dev/sda", "/", ":", "ls", "/"],
+        ["guestfish", "--ro", "--format=qcow2", "-a", image, "run", ":", "mount", "/dev/sda", "/", ":", "ls", "/"],
         check=True,
         stdout=subprocess.DEVNULL,
         env=_environment(),
