@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from tests.images import disks
+from vmconsole.images.leftovers import socket_folders
 from vmconsole.images.messages import ImageSource, SessionEvent, SessionState, StateChanged
 from vmconsole.images.session import ImageSession
 
@@ -64,9 +65,12 @@ def session_on(image: Path, shell: Shell, work_dir: Path, source: ImageSource | 
 def close(opened: Opened) -> None:
     """Close, and see that nothing is left."""
     pids = opened.session.pids
+    image = opened.session._image
+    folders = [image.client._folder, *socket_folders(pids[0])] if image is not None and pids else []
     opened.session.close()
     assert opened.session.wait_closed(20), "the session's thread did not end"
     assert not [pid for pid in pids if disks.alive(pid)], "a process was left"
+    assert not [folder for folder in folders if os.path.exists(folder)], "temporary files were left"
     assert not [line for line in disks.command_lines(str(opened.image)) if "qemu" in line], "the image is still held"
 
 

@@ -151,7 +151,24 @@ def test_without_beats_the_host_lets_the_image_go(
     # Nothing closes stdin, as on a link that swallows everything.
     assert process.stdout.readline() == b"ended 0\n"
     process.communicate()
-    assert not disks.command_lines(str(image))
+    disks.until(lambda: not disks.command_lines(str(image)), what="all of it ends")
+
+
+def test_nothing_stays_when_the_hosts_shell_is_killed(
+    shell: LocalShell, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "PATIENCE_S", 1)
+    process = shell.popen(export_command(nbd_command(str(image), "qcow2", shares=False, socket='"$d/s"')))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    socket = process.stdout.readline().decode().split()[1]
+    process.kill()
+    process.wait()
+    disks.until(lambda: not disks.command_lines(str(image)), what="all of it ends")
+    assert not os.path.exists(os.path.dirname(socket))
+    process.communicate()
 
 
 def test_a_host_without_room_for_the_socket_says_so(shell: LocalShell, image: Path) -> None:

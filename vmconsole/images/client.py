@@ -11,16 +11,20 @@ import collections
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 from vmconsole.images import requests, wire
+from vmconsole.images.appliance import Appliance
 from vmconsole.images.hints import error_of
+from vmconsole.images.leftovers import socket_folders
 from vmconsole.inventory.errors import ImageError, ImageLinkLost
 
 if TYPE_CHECKING:
@@ -40,17 +44,21 @@ class GuestfsClient:
         self._on_progress = on_progress
         self._on_end = on_end
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder = ""
+        self._leftovers: frozenset[str] = frozenset()
         self._reader: threading.Thread | None = None
         self._answers: queue.SimpleQueue[requests.Done | requests.Refused | None] = queue.SimpleQueue()
         self._console: collections.deque[str] = collections.deque(maxlen=_CONSOLE_LINES)
         self._lock = threading.Lock()
         self._number = 0
         self._cancelled_at: float | None = None
-        self._appliance_pid = 0
+        self._appliance: Appliance | None = None
         self._reason: ImageError | None = None
 
     def start(self) -> None:
         """Start the child. It loads libguestfs while the caller goes on."""
+        # libguestfs keeps sockets and small files while it runs. A killed child cannot remove them: ``close`` does.
+        self._folder = tempfile.mkdtemp(prefix="vmconsole-")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "vmconsole.images.worker"],
             stdin=subprocess.PIPE,
@@ -58,7 +66,7 @@ class GuestfsClient:
             stderr=subprocess.PIPE,
             start_new_session=True,
             # Messages of tools inside are matched by their English words.
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            env={**os.environ, "LC_ALL": "C.UTF-8", "TMPDIR": self._folder, "XDG_RUNTIME_DIR": self._folder},
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -76,7 +84,10 @@ class GuestfsClient:
     def pids(self) -> tuple[int, ...]:
         """The child and its appliance, as far as they are running."""
         child = self._process.pid if self._process is not None and self._process.poll() is None else 0
-        return tuple(pid for pid in (child, self._appliance_pid) if pid)
+        appliance = self._appliance
+        return tuple(
+            pid for pid in (child, appliance.pid if appliance is not None and appliance.is_alive else 0) if pid
+        )
 
     def ask(self, request: requests.Request, *, deadline_s: float) -> object:
         """Do a request. Raises ImageError; CancelledError after ``cancel``. Past the deadline the child is killed."""
@@ -139,11 +150,11 @@ class GuestfsClient:
         """End the child and its appliance at once; a stuck ``ask`` raises ``reason``."""
         with self._lock:
             self._reason = self._reason or reason
-            process, appliance = self._process, self._appliance_pid
-            self._appliance_pid = 0
-        if appliance:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(appliance, signal.SIGKILL)
+            process, appliance = self._process, self._appliance
+            if process is not None and process.poll() is None:
+                self._leftovers |= socket_folders(process.pid)
+        if appliance is not None:
+            appliance.kill()
         if process is not None and process.poll() is None:
             # The child leads a process group with its appliance in it, also one that it is only now starting.
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -156,6 +167,8 @@ class GuestfsClient:
         if process is None:
             return
         process.wait()
+        if self._appliance is not None:
+            self._appliance.close()
         for thread in (self._reader, self._noise):
             if thread is not None and thread is not threading.current_thread():
                 thread.join(timeout=2.0)
@@ -163,6 +176,8 @@ class GuestfsClient:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+        for folder in (self._folder, *self._leftovers):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _send(self, message: object) -> None:
         assert self._process is not None
@@ -199,7 +214,9 @@ class GuestfsClient:
             self._console.append(message.text)
         elif isinstance(message, requests.ApplianceStarted):
             with self._lock:
-                self._appliance_pid = message.pid
+                self._appliance = Appliance(message.pid)
+                if self._process is not None:
+                    self._leftovers |= socket_folders(self._process.pid)
 
     def _listen(self, noise: BinaryIO) -> None:
         with contextlib.suppress(ValueError, OSError):

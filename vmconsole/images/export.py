@@ -65,7 +65,8 @@ def export_command(nbd: str) -> str:
             "  trap 'kill $s; exit' TERM; o=none",
             "  while :; do",
             f"    sleep {PATIENCE_S} & s=$!; wait $s",
-            '    n=$(cat "$d/beat"); [ "$n" = "$o" ] && kill $p; o=$n',
+            # $$ is the main shell also in here: nothing may stay when it was killed.
+            '    n=$(cat "$d/beat"); if [ "$n" = "$o" ] || ! kill -0 $$; then kill $p $r; rm -rf "$d"; exit; fi; o=$n',
             "  done",
             ") </dev/null >/dev/null 2>&1 3<&- & w=$!",
             "exec 3<&-",

@@ -119,6 +119,8 @@ class Worker:
             handle.launch()
         except RuntimeError as error:
             said = "".join(self._losses) or str(error)
+            self._work = None
+            handle.close()  # removes its sockets and temporary files
             raise explained("The appliance that reads images did not start.", said, where=request.overlay) from error
         self._pid = handle.get_pid()
         self._send(requests.ApplianceStarted(self._pid))
