@@ -22,6 +22,7 @@ from vmconsole.app.dump import dump_of
 from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.app.logins import LoginMaker
 from vmconsole.links.fleet import Fleet
+from vmconsole.links.guard import Guard
 from vmconsole.operations.runner import OperationRunner
 from vmconsole.settings.profile import Profile
 from vmconsole.settings.secrets import KeyringSecrets
@@ -109,6 +110,9 @@ def _run_dir(parts: ExitStack) -> Path:
     """A private folder with a short path: UNIX socket paths end at 107 bytes."""
     path = Path(tempfile.mkdtemp(prefix="vmc-"))
     parts.callback(shutil.rmtree, path, ignore_errors=True)
+    guard = Guard(path)
+    guard.start()
+    parts.callback(guard.close)
     return path
 
 

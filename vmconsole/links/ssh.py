@@ -185,6 +185,7 @@ class SshMaster:
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
                     environment={**os.environ, **asking},
                 )  # fmt: skip
+            (self._folder / "pid").write_text(str(self._process.pid), encoding="ascii")  # for ``links.guard``
             return self._process
 
     def _await_end(self) -> None:
