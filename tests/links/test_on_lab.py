@@ -412,3 +412,17 @@ def ours_left(host: LabHost) -> list[str]:
     lines = host.exec("ps", "-A", "-o", "stat=,args=").stdout.splitlines()
     alive = [line for line in lines if not line.startswith("Z") and "vmlab" not in line]
     return [line for line in alive if "virt-ssh-helper" in line or "python3" in line]
+
+
+def test_a_guest_whose_memory_is_saved_still_uses_its_disk(host: LabHost, connect: Connect) -> None:
+    """Its memory remembers what was on the disk: an edit meanwhile would destroy the file system when it goes on."""
+    guest = host.guests[0]
+    link, posted = connect(host.uri)
+    posted.listing()
+    host.virsh("managedsave", guest, timeout_s=120)
+    try:
+        disk = f"/var/lib/libvirt/images/{guest}.qcow2"
+        users = link.submit(lambda verbs: verbs.image_users(disk), deadline_s=30).result(30)
+        assert [name for name in users if name.startswith(guest) and "saved" in name]
+    finally:
+        host.virsh("start", guest, timeout_s=120)

@@ -34,6 +34,10 @@ ROW_GROUPS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | li
 SLOW_GROUPS = libvirt.VIR_DOMAIN_STATS_BALLOON | libvirt.VIR_DOMAIN_STATS_INTERFACE | libvirt.VIR_DOMAIN_STATS_BLOCK
 ALL_GROUPS = SLOW_GROUPS | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
 _RUNNING_ONLY = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED
+_ACTIVE = (
+    libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED, libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_SHUTDOWN,
+    libvirt.VIR_DOMAIN_PMSUSPENDED,
+)  # fmt: skip
 _NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 _WAKE_EVERY_MS = 500
 
@@ -215,7 +219,12 @@ class Connection:
         """One domain afresh; None when it is gone."""
         try:
             with self._domain(uuid, "look at the guest") as domain:
-                return _row(domain, {}, persistent=bool(domain.isPersistent()))
+                row = _row(domain, {}, persistent=bool(domain.isPersistent()))
+            if row is None or row.libvirt_id is not None or row.state not in _ACTIVE:
+                return row
+            # It started between the two calls: the id is the lookup's, the state is newer.
+            with self._domain(uuid, "look at the guest") as domain:
+                return _row(domain, {}, persistent=row.persistent)
         except NoSuchDomain:
             return None
 
@@ -234,10 +243,16 @@ class Connection:
             return str(domain.XMLDesc(flags))
 
     def active_xml(self) -> list[tuple[str, Callable[[], str]]]:
-        """(name, reader of its XML) of each active domain. The readers may be called on several threads at once."""
+        """(name, reader of its XML) of each domain that holds its disks: the active ones, and those whose memory is
+        saved, as that memory remembers the disks' content. The readers may be called on several threads at once."""
         with self._call("list the running guests") as raw:
-            domains = raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-        return [(domain.name(), functools.partial(self._xml_of, domain)) for domain in domains]
+            active = raw.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+            saved = raw.listAllDomains(
+                libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE | libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+            )
+        named = [(domain.name(), domain) for domain in active]
+        named += [(f"{domain.name()} (saved: run it, or remove its saved state)", domain) for domain in saved]
+        return [(name, functools.partial(self._xml_of, domain)) for name, domain in named]
 
     def _xml_of(self, domain: libvirt.virDomain) -> str:
         with self._call("read a guest's definition"):
