@@ -135,6 +135,10 @@ def test_plain_tcp_works_and_warns(lab_host: LabHost, connect: Callable[[str], t
         assert "SSH" in host.figures_reason.cause
         uuid = next(guest.id.uuid for guest in posted.listing() if guest.name == "g11")
         assert frame_with(posted, Source.LIBVIRT, uuid, Figure.CPU_CORES) < 3
+        with container(lab_host) as uuid:  # a driver without bulk statistics
+            _, posted = connect(f"lxc+tcp://{lab_host.address}/")
+            assert 0.02 < frame_with(posted, Source.LIBVIRT, uuid, Figure.CPU_CORES) < 1.5
+            assert 2**16 < frame_with(posted, Source.LIBVIRT, uuid, Figure.MEMORY_BYTES) < 2**26
 
 
 def test_through_libssh2_and_through_a_program_of_the_users(

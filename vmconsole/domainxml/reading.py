@@ -110,12 +110,18 @@ def _disk(element: Element) -> Disk:
     return Disk(
         target=_attribute(element, "target", "dev"),
         source="" if source is None else _source_name(source),
-        format=_attribute(element, "driver", "type"),
+        format=_format(element),
         device=element.get("device", "disk"),
         bus=_attribute(element, "target", "bus"),
         read_only=element.find("readonly") is not None,
         kind=element.get("type", "file"),
     )
+
+
+def _format(disk: Element) -> str:
+    """Xen's own backends have names for raw: «phy» and «file» without a type, «tap» with «aio»."""
+    name, kind = _attribute(disk, "driver", "name"), _attribute(disk, "driver", "type")
+    return "raw" if kind == "aio" or (not kind and name in {"phy", "file"}) else kind
 
 
 def _source_name(source: Element) -> str:
