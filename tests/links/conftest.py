@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One libvirt event loop for a test session, as in the program."""
+"""One libvirt event loop for a test session, as in the program; and three connected hosts for the tests of faults."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.links.fault_engine import Report, Wired, link_maker, settle, wire
 from vmconsole.links.libvirt_link import LibvirtLoop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.lab.vmlab import Lab
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +36,36 @@ def run_dir() -> Iterator[Path]:
     left = list(path.iterdir())
     shutil.rmtree(path)
     assert left == []
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    path = tmp_path_factory.getbasetemp() / "faults.jsonl"
+
+    def tell(line: dict[str, object]) -> None:
+        text = json.dumps(line, ensure_ascii=False)
+        print(text)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    return tell
+
+
+@pytest.fixture(scope="module")
+def three(lab: Lab, event_loop: LibvirtLoop) -> Iterator[list[Wired]]:
+    """Three connected hosts; the first is the one to be hurt."""
+    run_dir = Path(tempfile.mkdtemp(prefix="vmc-"))
+    wired = wire([lab.host(f"kvm{number}") for number in (1, 2, 3)], link_maker(event_loop, run_dir))
+    yield wired
+    for one in wired:
+        one.link.close()
+    left = list(run_dir.iterdir())
+    shutil.rmtree(run_dir)
+    assert left == []
+
+
+@pytest.fixture
+def well(three: list[Wired]) -> Iterator[list[Wired]]:
+    settle(three)
+    yield three
+    three[0].host.repair()

@@ -34,6 +34,8 @@ def tell(delta: Delta) -> None:
         line |= {"host": delta.host.id, "state": delta.host.state.value, "what": reason.what if reason else ""}
     elif isinstance(delta, deltas.GuestsListed):
         line |= {"host": delta.host, "guests": {guest.name: guest.state.value for guest in delta.guests}}
+    elif isinstance(delta, deltas.GuestSeen):
+        line |= {"host": delta.guest.id.host, "guests": {delta.guest.name: delta.guest.state.value}}
     elif isinstance(delta, Frame) and delta.source is Source.CGROUP:
         line |= {"host": delta.host, "figures": True, "taken": delta.at}
     else:

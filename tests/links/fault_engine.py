@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,13 +19,15 @@ from vmconsole.links.uri import parse_uri
 from vmconsole.metrics.frame import Frame, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.lab.vmlab import LabHost
     from vmconsole.inventory.facts import Host
     from vmconsole.links.libvirt_link import LibvirtLoop
     from vmconsole.metrics.delta import Delta
+
+Report = Callable[[dict[str, object]], None]
 
 CLOSED_S = 5.0
 SILENT_S = 15.0
