@@ -10,7 +10,7 @@ import pytest
 from tests.links.recording import QuietSampler, Recorder
 from vmconsole.inventory.facts import HostState
 from vmconsole.links import uri as uris
-from vmconsole.links.drivers import ACTS, DRIVERS, GUEST_CAP, IMAGES, driver_of, sampled_guests, why_no_cgroups
+from vmconsole.links.drivers import ACTS, DRIVERS, GUEST_CAP, IMAGES, driver_of, marked, sampled_guests, why_no_cgroups
 from vmconsole.links.host_link import HostLink
 from vmconsole.links.uri import parse_uri
 
@@ -45,6 +45,20 @@ def test_reasons_are_sentences_about_known_acts(name: str) -> None:
 def test_whose_guests_the_sampler_looks_for(text: str, guests: str) -> None:
     assert sampled_guests(parse_uri(text)) == guests
     assert why_no_cgroups(parse_uri(text), has_shell=True) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("qemu+ssh://kvm1/system", "kvm1"),
+        ("qemu+ssh://kvm1/session", "kvm1 (session)"),
+        ("lxc+ssh://kvm1/", "kvm1 (LXC)"),
+        ("xen+ssh://kvm1/", "kvm1 (Xen)"),
+        ("test:///default", "kvm1 (test)"),
+    ],
+)
+def test_a_host_that_is_listed_twice_has_two_names(text: str, name: str) -> None:
+    assert marked("kvm1", parse_uri(text)) == name
 
 
 @pytest.mark.parametrize(

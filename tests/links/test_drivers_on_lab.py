@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Other drivers and transports against a real host: containers, a session, plain TCP, libssh2, a program."""
+"""Other drivers and transports against a real host: containers, a session, TCP, TLS, libssh2, a program."""
 
 from __future__ import annotations
 
 import functools
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,6 +87,7 @@ def test_a_container_has_charts_of_its_cgroup_and_no_other_guests(
         assert watched.uuids == (uuid,)
         described = posted.wait_for(lambda d: d.guest if isinstance(d, GuestSeen) and d.guest.described else None)
         assert described.interfaces[0].tap in watched.devices[uuid]
+        posted.host_that(lambda h: h.name == "kvm1 (LXC)")
         host = posted.host_that(lambda h: bool(h.cgroup_layout))
         assert host.figures_reason is None
         assert host.caution is None
@@ -139,6 +142,36 @@ def test_plain_tcp_works_and_warns(lab_host: LabHost, connect: Callable[[str], t
             _, posted = connect(f"lxc+tcp://{lab_host.address}/")
             assert 0.02 < frame_with(posted, Source.LIBVIRT, uuid, Figure.CPU_CORES) < 1.5
             assert 2**16 < frame_with(posted, Source.LIBVIRT, uuid, Figure.MEMORY_BYTES) < 2**26
+
+
+def test_tls_with_certificates_of_the_users(
+    lab_host: LabHost, connect: Callable[[str], tuple[HostLink, Recorder]], tmp_path: Path
+) -> None:
+    certificates(tmp_path, lab_host.address)
+    for name in ("cacert", "servercert", "serverkey"):
+        shutil.copy(tmp_path / f"{name}.pem", lab_host.home / "etc-libvirt")
+    lines = (f'listen_addr = "{lab_host.address}"', "listen_tls = 1", 'ca_file = "/etc/libvirt/cacert.pem"',
+             'cert_file = "/etc/libvirt/servercert.pem"', 'key_file = "/etc/libvirt/serverkey.pem"')  # fmt: skip
+    with listening_daemon(lab_host, *lines):
+        _, posted = connect(f"qemu+tls://{lab_host.address}/system?pkipath={tmp_path}")
+        assert "g11" in {guest.name for guest in posted.listing()}
+        assert posted.host_that(lambda h: bool(h.versions)).caution is None
+
+
+def certificates(folder: Path, address: str) -> None:
+    """As libvirt's page «TLS certificates» names them."""
+    new = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+
+    def make(*words: str | Path) -> None:
+        subprocess.run([*new, *words], check=True, capture_output=True)
+
+    make("-subj", "/CN=lab", "-keyout", folder / "cakey.pem", "-out", folder / "cacert.pem",
+         "-addext", "keyUsage=critical,keyCertSign")  # fmt: skip
+    for name in ("server", "client"):
+        make("-subj", f"/CN={address}", "-addext", f"subjectAltName=IP:{address}",
+             "-addext", "basicConstraints=critical,CA:FALSE", "-addext", "keyUsage=digitalSignature,keyEncipherment",
+             "-addext", f"extendedKeyUsage={name}Auth", "-CA", folder / "cacert.pem", "-CAkey", folder / "cakey.pem",
+             "-keyout", folder / f"{name}key.pem", "-out", folder / f"{name}cert.pem")  # fmt: skip
 
 
 def test_through_libssh2_and_through_a_program_of_the_users(

@@ -57,7 +57,7 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         "qemu": Driver("QEMU", has_cgroups=True),
         "lxc": _driver(
             "LXC", has_cgroups=True,
-            guest_cap="LXC caps a container by vcpu_quota; libvirt's cap of a whole guest is QEMU's alone.",
+            guest_cap="LXC has vcpu_quota in place of a whole guest's cap.",
             graphics="A container has no graphical screen.",
             save="A container's state cannot be saved: LXC has no such call.",
             images="A container has a folder of the host in place of a disk image.",
@@ -86,6 +86,8 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
     }
 )  # fmt: skip
 
+MARKS: Mapping[str, str] = MappingProxyType({"test": "test"})
+"""What stands behind a host's name in place of the driver's title."""
 NOT_ENCRYPTED = Explanation(
     what="This connection is not encrypted.",
     cause="Over plain TCP whoever is on the network between can read everything that is said here, and change it.",
@@ -96,6 +98,13 @@ NOT_ENCRYPTED = Explanation(
 def driver_of(uri: ConnectionUri) -> Driver:
     """By the address: it is known before anything is connected."""
     return DRIVERS[uri.driver]
+
+
+def marked(name: str, uri: ConnectionUri) -> str:
+    """The host's name for the list: a host may be there twice, for its virtual machines and for its containers."""
+    if uri.driver == "qemu":
+        return f"{name} (session)" if uri.path == "/session" else name
+    return f"{name} ({MARKS.get(uri.driver, driver_of(uri).title)})"
 
 
 def sampled_guests(uri: ConnectionUri) -> str:

@@ -24,7 +24,7 @@ from vmconsole.links.base import LinkDebug
 from vmconsole.links.call_log import CallLog
 from vmconsole.links.domain_events import EventWords, is_problem
 from vmconsole.links.domain_rows import CloseReason
-from vmconsole.links.drivers import NOT_ENCRYPTED, driver_of, why_no_cgroups
+from vmconsole.links.drivers import NOT_ENCRYPTED, driver_of, marked, why_no_cgroups
 from vmconsole.links.host_facts import (
     HostFacts,
     daemon_gone,
@@ -286,7 +286,7 @@ class HostLink:
 
     def _on_node_facts(self, facts: NodeFacts) -> None:
         self._facts.change(
-            name=self._facts.host.look.name or facts.name or self._facts.host.name,
+            name=self._facts.host.look.name or (marked(facts.name, self._uri) if facts.name else self._facts.host.name),
             cpus=facts.cpus, memory_bytes=facts.memory_bytes,
             versions={**self._facts.host.versions, **facts.versions},
             caution=None if facts.is_secure else NOT_ENCRYPTED,

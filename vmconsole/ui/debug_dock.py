@@ -177,3 +177,4 @@ def _set(row: QTreeWidgetItem, column: int, text: str) -> None:
     """Only what differs: an unchanged row is not painted again."""
     if row.text(column) != text:
         row.setText(column, text)
+        row.setToolTip(column, text)
