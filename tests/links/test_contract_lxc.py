@@ -31,5 +31,5 @@ class TestOnContainers(LinkContract):
                 parse_uri(lxc_uri(lab_host)), post=posted, event_loop=event_loop, run_dir=run_dir,
                 make_sampler=lambda _shell, _host, _post, on_state: QuietSampler(on_state),
             )  # fmt: skip
-            yield LinkWorld(link, posted, guest_name=CONTAINER, has_caps=False)
+            yield LinkWorld(link, posted, guest_name=CONTAINER)
             link.close()

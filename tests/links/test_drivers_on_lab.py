@@ -15,6 +15,7 @@ from tests.links.other_drivers import container, listening_daemon, lxc_uri, plai
 from tests.links.recording import Recorder
 from vmconsole.inventory.deltas import GuestSeen
 from vmconsole.inventory.facts import GuestState, HostState
+from vmconsole.inventory.limits import CpuCap
 from vmconsole.links.drivers import GUEST_CAP, sampled_guests
 from vmconsole.links.host_link import HostLink
 from vmconsole.links.sampler import make_sampler
@@ -91,8 +92,9 @@ def test_a_container_has_charts_of_its_cgroup_and_no_other_guests(
         host = posted.host_that(lambda h: bool(h.cgroup_layout))
         assert host.figures_reason is None
         assert host.caution is None
-        assert "vcpu_quota" in host.lacks[GUEST_CAP]
-        lab_host.exec("virsh", "-c", "lxc:///", "schedinfo", "c1", "--live", "vcpu_quota=10000")
+        assert GUEST_CAP not in host.lacks
+        cap = CpuCap(100_000, 10_000)
+        link.submit(lambda verbs: verbs.set_guest_cap(uuid, cap, live=True, stored=False), deadline_s=10).result(12)
         assert frame_with(posted, Source.CGROUP, uuid, Figure.CPU_CAP_CORES) == pytest.approx(0.1)
         assert frame_with(posted, Source.CGROUP, uuid, Figure.CPU_THROTTLED_SHARE) > 0
         debug = link.debug()

@@ -46,7 +46,7 @@ def test_an_act_that_the_driver_lacks_is_greyed_with_its_reason(rig: Rig, window
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"lacks": DRIVERS["lxc"].lacks}, DRIVERS["lxc"].lacks[GUEST_CAP]),
+        ({"lacks": DRIVERS["xen"].lacks}, DRIVERS["xen"].lacks[GUEST_CAP]),
         ({"is_read_only": True}, "kvm1 is opened for looking only, so limits cannot be changed."),
         ({}, ""),
     ],
@@ -64,6 +64,15 @@ def test_the_cap_cannot_be_moved_and_the_reason_is_said(
     tab = window.guest_page.findChild(LimitsTab)
     assert tab is not None
     assert tab.form.live.box.isEnabled() is (not words)
+
+
+def test_a_container_is_capped_by_its_own_parameter(rig: Rig, window: MainWindow) -> None:
+    rig.change_guest("kvm1", "web1", described=True, live=Limits(), stored=Limits())
+    rig.change_host("kvm1", lacks=DRIVERS["lxc"].lacks, cap_parameter=DRIVERS["lxc"].cap_parameter)
+    subject = subject_of(rig.store, WEB1)
+    assert subject is not None
+    assert subject.blocked == ""
+    assert "vcpu_period=100000 vcpu_quota=50000" in subject.change(0.5, also_stored=True).virsh()
 
 
 def test_a_container_has_no_images(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:

@@ -88,6 +88,8 @@ class Host:
     """The user wishes to look only: libvirt refuses every change."""
     lacks: Mapping[str, str] = field(default_factory=lambda: NO_VERSIONS)
     """What cannot be done with its guests: act (``links.drivers.ACTS``) → why, in words."""
+    cap_parameter: str = "global"
+    """Which of libvirt's quotas is the whole guest's: ``global``, or ``vcpu`` where a guest is capped as one (LXC)."""
     caution: Explanation | None = None
     """What is to be known of a connection although it works: that it is not encrypted, say."""
     look: HostLook = PLAIN_LOOK

@@ -32,7 +32,7 @@ ACTS = LIFECYCLE | {GUEST_CAP, CONSOLE, GRAPHICS, SAVE, IMAGES}
 """All that a driver may lack; the lifecycle's are those of the window's actions."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-_NO_CAP = "{title} has no cap for a whole guest; only QEMU's driver has one."
+_NO_CAP = "libvirt has no CPU cap for guests of {title}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +45,26 @@ class Driver:
     """Whether its guests are processes on the host with cgroups of their own, which the sampler can find."""
     lacks: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """Act → why it cannot be done."""
+    cap_parameter: str = "global"
+    """As in ``inventory.facts.Host``."""
 
 
-def _driver(title: str, *, has_cgroups: bool = False, **lacks: str) -> Driver:
+def _driver(title: str, **lacks: str) -> Driver:
+    """One that has no cap for a whole guest."""
     reasons = {act.replace("_", "-"): reason for act, reason in lacks.items()}
-    return Driver(title, has_cgroups, MappingProxyType({GUEST_CAP: _NO_CAP.format(title=title), **reasons}))
+    return Driver(title, lacks=MappingProxyType({GUEST_CAP: _NO_CAP.format(title=title), **reasons}))
 
 
 DRIVERS: Mapping[str, Driver] = MappingProxyType(
     {
         "qemu": Driver("QEMU", has_cgroups=True),
-        "lxc": _driver(
-            "LXC", has_cgroups=True,
-            guest_cap="LXC has vcpu_quota in place of a whole guest's cap.",
-            graphics="A container has no graphical screen.",
-            save="A container's state cannot be saved: LXC has no such call.",
-            images="A container has a folder of the host in place of a disk image.",
+        "lxc": Driver(
+            "LXC", has_cgroups=True, cap_parameter="vcpu",
+            lacks=MappingProxyType({
+                GRAPHICS: "A container has no graphical screen.",
+                SAVE: "A container's state cannot be saved: LXC has no such call.",
+                IMAGES: "A container has a folder of the host in place of a disk image.",
+            }),
         ),
         "xen": _driver(
             "Xen", guest_cap="Xen caps guests by its own scheduler (`xl sched-credit`), which is not set from here.",

@@ -116,7 +116,7 @@ class HostLink:
         self._login = login
         host = Host(
             uri.host_id, look.name or uri.display_name, since=clock(), is_read_only=uri.read_only, look=look,
-            lacks=driver_of(uri).lacks,
+            lacks=driver_of(uri).lacks, cap_parameter=driver_of(uri).cap_parameter,
         )  # fmt: skip
         self._facts = HostFacts(host, post, clock=clock)
         self._actor = Actor(f"link {uri.display_name}")
@@ -250,7 +250,7 @@ class HostLink:
         self._facts.change(retry_at=None, has_shell=self._transport.shell is not None)
         half = LibvirtHalf(
             self._transport, host=self.host_id, where=self._facts.host.name, post=self._facts.post,
-            read_only=self._uri.read_only, calls=self._calls,
+            read_only=self._uri.read_only, calls=self._calls, cap_parameter=self._facts.host.cap_parameter,
         )  # fmt: skip
         self._half = half
         self._step(half.open, OPEN_DEADLINE_S, lambda _: self._on_opened(half))

@@ -44,9 +44,11 @@ class LibvirtHalf:
         post: Post,
         read_only: bool = False,
         calls: CallLog | None = None,
+        cap_parameter: str = "global",
     ) -> None:
         self._transport = transport
         self._calls = calls
+        self._cap_parameter = cap_parameter
         self._read_only = read_only
         self._door: Door | None = None
         self._host = host
@@ -70,7 +72,7 @@ class LibvirtHalf:
         return LinkLost(f"The connection to {self._where} was closed.", where=self._where)
 
     def verbs(self) -> LibvirtVerbs:
-        return LibvirtVerbs(self.connection, self._host)
+        return LibvirtVerbs(self.connection, self._host, cap_parameter=self._cap_parameter)
 
     # -- on a lane -----------------------------------------------------------------------------------------------------
 

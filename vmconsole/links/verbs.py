@@ -18,6 +18,7 @@ from vmconsole.inventory.errors import (
     OperationRefused,
     OutOfRange,
 )
+from vmconsole.inventory.limits import CpuCap
 from vmconsole.links.domain_rows import guest_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import HostId
-    from vmconsole.inventory.limits import CpuCap, Limits
+    from vmconsole.inventory.limits import Limits
     from vmconsole.links.libvirt_link import Connection
 
 NO_QUOTA = -1
@@ -38,8 +39,10 @@ _XML_AT_ONCE = 8
 class LibvirtVerbs:
     """``HostVerbs`` of one connection."""
 
-    def __init__(self, connection: Connection, host: HostId) -> None:
+    def __init__(self, connection: Connection, host: HostId, *, cap_parameter: str = "global") -> None:
+        """``cap_parameter`` as in ``inventory.facts.Host``."""
         self._connection = connection
+        self._cap_parameter = cap_parameter
         self._host = host
 
     def start_guest(self, uuid: str) -> None:
@@ -63,8 +66,8 @@ class LibvirtVerbs:
     def set_guest_cap(self, uuid: str, cap: CpuCap, *, live: bool, stored: bool) -> None:
         """As ``HostVerbs.set_guest_cap``: checked first, as libvirt stores nearly anything; read back afterwards."""
         _check_cap(cap, where=self._connection.where)
-        values = _cap_parameters(cap)
-        before = _cap_in(self._connection.scheduler(uuid, stored=False)) if live and stored else None
+        values = self._cap_parameters(cap)
+        before = self._cap_in(self._connection.scheduler(uuid, stored=False)) if live and stored else None
         if live:
             self._set_and_check(uuid, values, stored=False)
         if not stored:
@@ -78,7 +81,7 @@ class LibvirtVerbs:
 
     def _set_and_check(self, uuid: str, values: dict[str, int], *, stored: bool) -> None:
         self._connection.set_scheduler(uuid, values, stored=stored)
-        asked, found = _cap_in(values), _cap_in(self._connection.scheduler(uuid, stored=stored))
+        asked, found = self._cap_in(values), self._cap_in(self._connection.scheduler(uuid, stored=stored))
         if asked.quota_us != found.quota_us or (asked.quota_us is not None and asked.period_us != found.period_us):
             raise OperationRefused(
                 f"The host was asked for the CPU cap {_words(asked)} and has {_words(found)}.",
@@ -89,7 +92,20 @@ class LibvirtVerbs:
     def _put_back(self, uuid: str, before: CpuCap) -> None:
         # The first error is the one to tell; a second one here changes nothing about it.
         with contextlib.suppress(ConsoleError):
-            self._connection.set_scheduler(uuid, _cap_parameters(before), stored=False)
+            self._connection.set_scheduler(uuid, self._cap_parameters(before), stored=False)
+
+    def _cap_parameters(self, cap: CpuCap) -> dict[str, int]:
+        name, quota_us = self._cap_parameter, NO_QUOTA if cap.quota_us is None else cap.quota_us
+        return {f"{name}_period": cap.period_us, f"{name}_quota": quota_us}
+
+    def _cap_in(self, values: dict[str, int]) -> CpuCap:
+        return cap_of(values.get(f"{self._cap_parameter}_period"), values.get(f"{self._cap_parameter}_quota"))
+
+    def _whole(self, limits: Limits) -> Limits:
+        """Where a guest is capped as one, libvirt calls that its vCPUs' cap."""
+        if self._cap_parameter != "vcpu":
+            return limits
+        return dataclasses.replace(limits, guest_cap=limits.vcpu_cap, vcpu_cap=CpuCap())
 
     def describe_guest(self, uuid: str) -> Guest:
         """As ``HostVerbs.describe_guest``. Limits of a running guest are those of its cgroup, not of its XML."""
@@ -103,9 +119,10 @@ class LibvirtVerbs:
             stored = (
                 DomainDescription(self._connection.xml(uuid, stored=True)) if guest.state.has_process else now
             ).limits()
+            stored = self._whole(stored)
         return dataclasses.replace(
             guest, described=True, title=now.title, disks=now.disks(), interfaces=now.interfaces(),
-            live=self._live_limits(uuid, now.limits()) if guest.state.has_process else None, stored=stored,
+            live=self._whole(self._live_limits(uuid, now.limits())) if guest.state.has_process else None, stored=stored,
         )  # fmt: skip
 
     def _live_limits(self, uuid: str, base: Limits) -> Limits:
@@ -154,14 +171,6 @@ def _check_cap(cap: CpuCap, *, where: str) -> None:
             f"The quota is {cap.quota_us} µs a period; it must be at least {low} µs.",
             advice="Choose a higher cap, or take the cap away.", where=where,
         )  # fmt: skip
-
-
-def _cap_parameters(cap: CpuCap) -> dict[str, int]:
-    return {"global_period": cap.period_us, "global_quota": NO_QUOTA if cap.quota_us is None else cap.quota_us}
-
-
-def _cap_in(values: dict[str, int]) -> CpuCap:
-    return cap_of(values.get("global_period"), values.get("global_quota"))
 
 
 def _words(cap: CpuCap) -> str:

@@ -31,7 +31,7 @@ class SetGuestCap:
     """Set the CPU cap of the whole guest, emulator and I/O threads included.
 
     ``live`` is the running guest's new cap, ``stored`` the next boot's; None leaves that one alone. A cap without a
-    quota removes the cap. ``cgroup_layout`` is the host's, as in ``inventory.facts.Host``.
+    quota removes the cap. ``cgroup_layout`` and ``parameter`` are the host's, as in ``inventory.facts.Host``.
     """
 
     guest: GuestId
@@ -39,6 +39,7 @@ class SetGuestCap:
     live: CpuCap | None = None
     stored: CpuCap | None = None
     cgroup_layout: str = ""
+    parameter: str = "global"
 
     @property
     def title(self) -> str:
@@ -76,6 +77,7 @@ class SetGuestCap:
             live=None if self.live is None else old_live,
             stored=None if self.stored is None else old_stored,
             cgroup_layout=self.cgroup_layout,
+            parameter=self.parameter,
         )
         return Outcome((GuestSeen(now),), note=self._note(now), undo=undo)
 
@@ -133,5 +135,5 @@ class SetGuestCap:
 
 def _schedinfo(change: SetGuestCap, cap: CpuCap, *where: str) -> str:
     quota = -1 if cap.quota_us is None else cap.quota_us
-    values = (f"global_period={cap.period_us}", f"global_quota={quota}")
+    values = (f"{change.parameter}_period={cap.period_us}", f"{change.parameter}_quota={quota}")
     return virsh_line("schedinfo", change.guest, change.name, *where, *values)

@@ -41,6 +41,7 @@ class CapSubject:
     vcpu_cap: CpuCap = UNCAPPED
     """Of each vCPU, in the definition that is edited."""
     cgroup_layout: str = ""
+    cap_parameter: str = "global"
     blocked: str = ""
     """Why nothing can be changed; empty when it can."""
     notice: str = ""
@@ -99,6 +100,7 @@ class CapSubject:
             live=cap if self.is_live else None,
             stored=cap if to_stored else None,
             cgroup_layout=self.cgroup_layout,
+            parameter=self.cap_parameter,
         )
 
 
@@ -125,6 +127,7 @@ def subject_of(store: Store, guest_id: GuestId) -> CapSubject | None:
         stored=guest.stored.guest_cap if guest.stored is not None else None,
         vcpu_cap=limits.vcpu_cap,
         cgroup_layout=host.cgroup_layout,
+        cap_parameter=host.cap_parameter,
         blocked=_blocked(guest, host),
         notice=_notice(guest),
     )
