@@ -37,3 +37,7 @@ class TestOnTestDriver(LinkContract):
         assert world.link.shell() is None
         assert host.figures_reason is not None
         assert "SSH" in host.figures_reason.cause
+
+    def test_the_hypervisor_is_named_where_it_is_not_qemu(self, world: LinkWorld) -> None:
+        world.connect()
+        assert world.posted.host_that(lambda h: "qemu" in h.versions).versions["qemu"].startswith("TEST ")
