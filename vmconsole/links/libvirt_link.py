@@ -20,6 +20,7 @@ from vmconsole.inventory.errors import ConsoleError, LinkLost, NoSuchDomain, Uns
 from vmconsole.links.call_log import CallLog
 from vmconsole.links.domain_rows import CloseReason, DomainEvent, DomainRow, NodeFacts, version_text
 from vmconsole.links.libvirt_errors import translate, translate_binding
+from vmconsole.links.poll_loop import PollLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +40,6 @@ _ACTIVE = (
     libvirt.VIR_DOMAIN_PMSUSPENDED,
 )  # fmt: skip
 _NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-_WAKE_EVERY_MS = 500
 
 
 def library_version() -> str:
@@ -48,17 +48,22 @@ def library_version() -> str:
 
 
 class LibvirtLoop:
-    """libvirt's event loop on a thread of its own. Make and start one before the first connection is opened."""
+    """libvirt's event loop on a thread of its own. Make and start one before the first connection is opened.
+
+    libvirt takes one for the life of the program and calls it ever after, so its wake-up pipe is never closed.
+    """
 
     def __init__(self) -> None:
-        libvirt.virEventRegisterDefaultImpl()
+        self._loop = loop = PollLoop(free=libvirt.virEventInvokeFreeCallback)
+        libvirt.virEventRegisterImpl(
+            loop.add_handle, loop.update_handle, loop.remove_handle,
+            loop.add_timer, loop.update_timer, loop.remove_timer,
+        )  # fmt: skip
         libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised, not printed
         self._closed = threading.Event()
-        self._timer = -1
         self._thread = threading.Thread(target=self._run, name="libvirt events", daemon=True)
 
     def start(self) -> None:
-        self._timer = libvirt.virEventAddTimeout(_WAKE_EVERY_MS, lambda *_: None, None)
         self._thread.start()
 
     def close(self, *, timeout_s: float = 1.0) -> None:
@@ -66,15 +71,14 @@ class LibvirtLoop:
         if self._closed.is_set() or not self._thread.is_alive():
             return
         self._closed.set()
-        libvirt.virEventUpdateTimeout(self._timer, 0)  # wakes the loop
+        self._loop.wake()
         self._thread.join(timeout_s)
-        libvirt.virEventRemoveTimeout(self._timer)
 
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
-                libvirt.virEventRunDefaultImpl()
-            except libvirt.libvirtError:
+                self._loop.run_once()
+            except Exception:  # noqa: BLE001  without this thread no host would be heard any more
                 _log.exception("libvirt's event loop failed once")
 
 
