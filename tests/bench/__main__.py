@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BENCHES = ("startup", "running_cost", "limit_latency", "image_open", "wall")
+BENCHES = ("startup", "running_cost", "limit_latency", "image_open", "faults", "wall")
 """Modules beside this one; each has ``measure() -> dict``."""
 
 
