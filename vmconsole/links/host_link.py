@@ -65,6 +65,9 @@ LIST_DEADLINE_S = 15.0
 PROBE_DEADLINE_S = 4.0
 STATS_EVERY_S = 10.0
 STATS_EVERY_WITHOUT_SAMPLER_S = 3.0
+PING_EVERY_S = 2.0
+PING_DEADLINE_S = 8.0
+"""With the look at SSH that follows (4 s at most), a silent daemon or link is told apart and said within 14 s."""
 MOST_STUCK_COMMANDS = 4
 
 
@@ -122,6 +125,7 @@ class HostLink:
         self._actor = Actor(f"link {uri.display_name}")
         self._observe = self._lane("observe", self._free_stuck)
         self._slow = self._lane("slow", self._free_stuck)
+        self._pulse = self._lane("pulse", self._free_stuck)
         self._command = self._lane("command", self._on_command_stuck)
         self._shell_lane = self._lane("shell", lambda: None)  # its commands have deadlines of their own
         self._wanted = False
@@ -169,7 +173,7 @@ class HostLink:
         half, transport = self._half, self._transport
         self._let_go_of_libvirt()
         self._let_go_of_transport()
-        for lane in (self._command, self._shell_lane, self._observe, self._slow):
+        for lane in (self._command, self._shell_lane, self._observe, self._slow, self._pulse):
             lane.close(timeout_s=0.1)
         if half is not None:
             half.join(timeout_s=0.1)
@@ -201,7 +205,7 @@ class HostLink:
 
     def debug(self) -> LinkDebug:
         sampler = self._sampler
-        lanes = tuple(lane.debug() for lane in (self._observe, self._slow, self._command))
+        lanes = tuple(lane.debug() for lane in (self._observe, self._slow, self._pulse, self._command))
         return LinkDebug(
             self.host_id, lanes, self._calls.last(), self._calls.under_way(),
             sampler=None if sampler is None else sampler.debug(),
@@ -283,6 +287,7 @@ class HostLink:
         )
         self._see_again(self._watched)
         self._stats_due(number)
+        self._pulse_due(number)
 
     def _on_node_facts(self, facts: NodeFacts) -> None:
         self._facts.change(
@@ -446,6 +451,15 @@ class HostLink:
     def _on_stats_read(self, number: int) -> None:
         every_s = STATS_EVERY_S if self._sampler_flows else STATS_EVERY_WITHOUT_SAMPLER_S
         self._actor.call_later(every_s, lambda: self._stats_due(number))
+
+    def _pulse_due(self, number: int) -> None:
+        """Feel whether libvirt lives: its own keep-alive would, if its client could stand that (``libvirt_link``)."""
+        half = self._half
+        if number == self._try_number and half is not None:
+            self._step(half.ping, PING_DEADLINE_S, lambda _: self._pulse_later(number), lane=self._pulse)
+
+    def _pulse_later(self, number: int) -> None:
+        self._actor.call_later(PING_EVERY_S, lambda: self._pulse_due(number))
 
     def _watch(self, uuids: frozenset[str]) -> None:
         new = uuids - self._watched

@@ -78,7 +78,10 @@ class LibvirtHalf:
 
     def open(self) -> None:
         """Connect through a new door. If ``shut`` came meanwhile, what was opened is closed again."""
-        connection = Connection.open(self._make_door(), where=self._where, read_only=self._read_only, calls=self._calls)
+        uri, door = self._make_door()
+        connection = Connection.open(
+            uri, where=self._where, read_only=self._read_only, calls=self._calls, keep_alive=not door.can_shut
+        )
         with self._lock:
             if not self._shut:
                 self._connection = connection
@@ -86,12 +89,13 @@ class LibvirtHalf:
         connection.close()
         raise self._closed_error()
 
-    def _make_door(self) -> str:
+    def _make_door(self) -> tuple[str, Door]:
         with self._lock:
             if self._shut:
                 raise self._closed_error()
-            uri, self._door = self._transport.new_door()
-        return uri
+            uri, door = self._transport.new_door()
+            self._door = door
+        return uri, door
 
     def begin(
         self, *, on_closed: Callable[[CloseReason], None], on_event: Callable[[DomainEvent], None]
@@ -100,6 +104,9 @@ class LibvirtHalf:
         self.connection.on_closed(on_closed)
         self._has_events = self.connection.on_lifecycle(on_event)
         return self.list_guests()
+
+    def ping(self) -> None:
+        self.connection.ping()
 
     def list_guests(self) -> tuple[Guest, ...]:
         return tuple(guest_of(row, self._host) for row in self.connection.domain_rows())

@@ -217,6 +217,8 @@ class RpcDoor:
     Killing that client frees a libvirt call that is stuck in it; the master and its other clients live on.
     """
 
+    can_shut = True
+
     def __init__(self, script: Path, client: list[str]) -> None:
         self.script = script
         self._pid_file = script.with_suffix(".pid")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class Door(Protocol):
     """What libvirt's RPC goes through."""
 
+    can_shut: bool
+    """Whether ``shut`` frees a stuck call."""
+
     def shut(self) -> None:
         """End the RPC under a call that is stuck in it, where that can be done."""
 
@@ -114,6 +117,8 @@ class SshTransport:
 
 class NoDoor:
     """RPC that goes straight from libvirt's client: a call stuck in it cannot be freed."""
+
+    can_shut = False
 
     def shut(self) -> None:
         pass
