@@ -2,8 +2,8 @@
 """One real host: connects, keeps connected, and posts what it learns.
 
 All state lives on the link's actor thread; what blocks runs on lanes: ``observe`` (connecting, listing, refreshing),
-``slow`` (statistics, facts of the host), ``command`` (what the user asks of libvirt) and ``shell`` (what the user asks
-of the host itself, which works while libvirt does not). The steps are transport,
+``slow`` (statistics, facts of the host), ``pulse`` (does libvirt answer?), ``command`` (what the user asks of libvirt)
+and ``shell`` (what the user asks of the host itself, which works while libvirt does not). The steps are transport,
 libvirt, listing, sampler; each step's end comes back to the actor, and ends of a try that was given up are ignored.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from vmconsole.inventory import deltas
 from vmconsole.inventory.errors import ConsoleError, Explanation, LinkError
@@ -45,10 +45,11 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.facts import Guest, HostLook
     from vmconsole.inventory.ids import HostId
-    from vmconsole.links.base import HostVerbs, SamplerDebug, Shell
+    from vmconsole.links.base import HostVerbs, Shell
     from vmconsole.links.domain_rows import DomainEvent, NodeFacts
     from vmconsole.links.libvirt_link import LibvirtLoop
     from vmconsole.links.login import Login
+    from vmconsole.links.sampler import MakeSampler, Sampler
     from vmconsole.links.uri import ConnectionUri
     from vmconsole.links.verbs import LibvirtVerbs
     from vmconsole.metrics.delta import Post
@@ -69,27 +70,6 @@ PING_EVERY_S = 2.0
 PING_DEADLINE_S = 8.0
 """With the look at SSH that follows (4 s at most), a silent daemon or link is told apart and said within 14 s."""
 MOST_STUCK_COMMANDS = 4
-
-
-class SamplerPart(Protocol):
-    """What reads the host's cgroups over a shell."""
-
-    def start(self) -> None: ...
-    def close(self) -> None: ...
-    def watch(self, uuids: frozenset[str]) -> None: ...
-    def debug(self) -> SamplerDebug: ...
-
-
-class MakeSampler(Protocol):
-    """``on_state(None, facts)`` when frames flow, else the reason why not; from any thread."""
-
-    def __call__(
-        self,
-        shell: Shell,
-        host_id: HostId,
-        post: Post,
-        on_state: Callable[[Explanation | None, Mapping[str, str]], None],
-    ) -> SamplerPart: ...
 
 
 class HostLink:
@@ -134,7 +114,7 @@ class HostLink:
         self._transport: Transport | None = None
         self._half: LibvirtHalf | None = None
         self._verbs: LibvirtVerbs | None = None
-        self._sampler: SamplerPart | None = None
+        self._sampler: Sampler | None = None
         self._sampler_flows = False
         self._retry: Timer | None = None
         self._watched: frozenset[str] = frozenset()

@@ -70,6 +70,18 @@ class Sampler(Protocol):
         """End the process on the host and the thread here, within a second. Nothing is posted afterwards."""
 
 
+class MakeSampler(Protocol):
+    """``on_state(None, facts)`` when frames flow, else the reason why not; from any thread."""
+
+    def __call__(
+        self,
+        shell: Shell,
+        host_id: HostId,
+        post: Post,
+        on_state: Callable[[Explanation | None, Mapping[str, str]], None],
+    ) -> Sampler: ...
+
+
 def make_sampler(
     shell: Shell,
     host_id: HostId,
