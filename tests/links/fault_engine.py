@@ -33,8 +33,8 @@ CLOSED_S = 5.0
 SILENT_S = 15.0
 RECOVERY_S = 10.0
 SETTLED_S = 40.0
-CALM_S = 2.0
-"""How long the hosts are watched before the fault, to see their rhythm."""
+EVERY_S = 1.0
+"""How often figures come."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Measured:
     recovery_s: float = 0.0
     others_gap_s: float = 0.0
     """The worst time without figures of the hosts that were not touched, and …"""
+    others_gap_ours_s: float = 0.0
+    """Without the time by which the hosts themselves were late with reading, as their frames tell, and …"""
     calm_gap_s: float = 0.0
     """… the worst before the fault."""
     own_gap_s: float | None = None
@@ -105,8 +107,21 @@ class Wired:
 
     def worst_gap_s(self, since: float, until: float) -> float:
         """Between the arrivals of figures, the ends of the time looked at included."""
-        frames = [at for at, delta in self.posted.timed() if _is_figures(delta) and since <= at <= until]
-        return max(later - sooner for sooner, later in itertools.pairwise([since, *frames, until]))
+        return max(gap_s for gap_s, _ in self._gaps(since, until))
+
+    def worst_gap_of_ours_s(self, since: float, until: float) -> float:
+        """Of that what a host on a busy machine did not cause: a frame says how long ago the reading before it was."""
+        return max(gap_s - max(0.0, covered_s - EVERY_S) for gap_s, covered_s in self._gaps(since, until))
+
+    def _gaps(self, since: float, until: float) -> list[tuple[float, float]]:
+        """(time since the frame before, time that the frame covers)."""
+        frames = [
+            (at, delta.interval_s)
+            for at, delta in self.posted.timed()
+            if isinstance(delta, Frame) and _is_figures(delta) and since <= at <= until
+        ]
+        ends = itertools.pairwise([(since, EVERY_S), *frames, (until, EVERY_S)])
+        return [(later - sooner, covered_s) for (sooner, _), (later, covered_s) in ends]
 
 
 class MakeLink(Protocol):
@@ -169,6 +184,7 @@ def measure(fault: Fault, hurt: Wired, others: Sequence[Wired]) -> Measured:
     until = time.monotonic()
     found.calm_gap_s = max(one.worst_gap_s(calm_from, hit_at) for one in others)
     found.others_gap_s = max(one.worst_gap_s(hit_at, until) for one in others)
+    found.others_gap_ours_s = max(one.worst_gap_of_ours_s(hit_at, until) for one in others)
     if fault.charts_go_on:
         found.own_gap_s = hurt.worst_gap_s(hit_at, until)
     _compare_guests(found, hurt)

@@ -20,7 +20,7 @@ GAP_S = 2.5
 def check(found: Measured) -> None:
     assert found.words_s <= found.words_limit_s
     assert found.recovery_s <= RECOVERY_S
-    assert found.others_gap_s <= max(GAP_S, 2 * found.calm_gap_s)
+    assert found.others_gap_ours_s <= max(GAP_S, 2 * found.calm_gap_s)
     if found.own_gap_s is not None:
         assert found.own_gap_s <= max(GAP_S, 2 * found.calm_gap_s)
     assert found.guests == found.truth
