@@ -42,7 +42,7 @@ CONTAINER_XML = """\
 """
 NAMED_GROUP = """
 grep -q :name=systemd: /proc/self/cgroup || exit 0
-grep -q " /sys/fs/cgroup/systemd cgroup rw,name=systemd" /proc/mounts || exit 0
+grep -q " /sys/fs/cgroup/systemd cgroup rw[^ ]*,name=systemd" /proc/mounts || exit 0
 [ -e /sys/fs/cgroup/systemd/tasks ] && exit 0
 mkdir -p /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
 """
