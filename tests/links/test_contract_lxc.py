@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmconsole.links.libvirt_link import LibvirtLoop
 
 
+@pytest.mark.slow  # every test brings a container up: 100 s; the drivers' own tests on the lab start one, too
 @pytest.mark.lab
 class TestOnContainers(LinkContract):
     @pytest.fixture

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.window]
 
 CPU_TOLERANCE = 0.05
 MEMORY_TOLERANCE = 0.02
-LINK_DELAYS_S = [step * 0.05 for step in range(11)]
+LINK_DELAYS_S = [step * 0.05 for step in range(21)]
 LOAD_PERCENT = 60
 SETTLE_S = 12.0
 

@@ -48,6 +48,17 @@ def library_version() -> str:
     return version_text(libvirt.getVersion())
 
 
+@functools.cache
+def _registered_loop() -> PollLoop:
+    """libvirt takes one event loop in the life of a process, and refuses a second."""
+    loop = PollLoop(free=libvirt.virEventInvokeFreeCallback)
+    libvirt.virEventRegisterImpl(
+        loop.add_handle, loop.update_handle, loop.remove_handle,
+        loop.add_timer, loop.update_timer, loop.remove_timer,
+    )  # fmt: skip
+    return loop
+
+
 class LibvirtLoop:
     """libvirt's event loop on a thread of its own. Make and start one before the first connection is opened.
 
@@ -55,11 +66,7 @@ class LibvirtLoop:
     """
 
     def __init__(self) -> None:
-        self._loop = loop = PollLoop(free=libvirt.virEventInvokeFreeCallback)
-        libvirt.virEventRegisterImpl(
-            loop.add_handle, loop.update_handle, loop.remove_handle,
-            loop.add_timer, loop.update_timer, loop.remove_timer,
-        )  # fmt: skip
+        self._loop = _registered_loop()
         libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised, not printed
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="libvirt events", daemon=True)
