@@ -17,7 +17,7 @@ from tests.lab.vmlab import LabError
 from tests.window.console import Console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.display import Display
@@ -28,7 +28,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.window]
 CPU_TOLERANCE = 0.05
 MEMORY_TOLERANCE = 0.02
 LINK_DELAYS_S = [step * 0.05 for step in range(21)]
-LOAD_PERCENT = 60
+LOAD_PERCENT = 100
+"""Without pauses: a load that comes in bursts cannot be told to 5 % over one second."""
 SETTLE_S = 12.0
 
 
@@ -36,28 +37,28 @@ def uris(lab: Lab) -> list[str]:
     return [word for host in lab.hosts for word in ("--connect", host.uri)]
 
 
-def cpu_usage_ns(host: LabHost, guest: str) -> int:
-    """libvirt counts CPU in the unified tree where that is mounted, else in cpuacct."""
-    with contextlib.suppress(LabError, FileNotFoundError):
-        lines = (host.guest_cgroup(guest, "unified") / "cpu.stat").read_text().split()
-        return int(lines[lines.index("usage_usec") + 1]) * 1000
-    return int((host.guest_cgroup(guest, "cpuacct") / "cpuacct.usage").read_text())
+def cpu_reader(host: LabHost, guest: str) -> Callable[[], int]:
+    """CPU used so far in ns. libvirt counts in the unified tree where that is mounted, else in cpuacct."""
+    with contextlib.suppress(LabError):
+        stat = host.guest_cgroup(guest, "unified") / "cpu.stat"
+        return lambda: int(stat.read_text().split("usage_usec ")[1].split()[0]) * 1000
+    usage = host.guest_cgroup(guest, "cpuacct") / "cpuacct.usage"
+    return lambda: int(usage.read_text())
 
 
 class Counters(threading.Thread):
-    """Reads a guest's CPU and memory counters from the host's cgroup files, five times a second."""
+    """Reads a guest's CPU and memory counters from the host's cgroup files, twenty times a second."""
 
     def __init__(self, host: LabHost, guest: str) -> None:
         super().__init__(daemon=True)
-        self._host, self._guest = host, guest
+        self._cpu = cpu_reader(host, guest)
         self._memory = host.guest_cgroup(guest, "memory") / "memory.usage_in_bytes"
         self._ended = threading.Event()
         self.readings: list[tuple[float, int, int]] = []
 
     def run(self) -> None:
-        while not self._ended.wait(0.2):
-            cpu_ns = cpu_usage_ns(self._host, self._guest)
-            self.readings.append((time.time(), cpu_ns, int(self._memory.read_text())))
+        while not self._ended.wait(0.05):
+            self.readings.append((time.time(), self._cpu(), int(self._memory.read_text())))
 
     def close(self) -> None:
         self._ended.set()
@@ -109,7 +110,7 @@ def test_the_dump_agrees_with_the_hosts_own_counters(
     truths = [counters.cores(cpu["at"] - 1.0 - late_s, cpu["at"] - late_s) for late_s in LINK_DELAYS_S]
     truth_cores = min(truths, key=lambda truth: abs(truth - cpu["value"]))
     assert cpu["value"] == pytest.approx(truth_cores, rel=CPU_TOLERANCE)
-    assert truth_cores > LOAD_PERCENT / 100 * 0.3, "the load was really there, even on a crowded machine"
+    assert truth_cores > 0.2, "the load was really there, even on a crowded machine"
     assert memory["value"] == pytest.approx(counters.memory_bytes(memory["at"]), rel=MEMORY_TOLERANCE)
     off = guests_of(dump)[host.off_guest]
     assert off["state"] == "shut off"
