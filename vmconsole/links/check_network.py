@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmconsole.links.check_steps import HERE, Cure, Step, failed, passed, skipped, warning
+from vmconsole.links.children import run
 from vmconsole.links.ssh_config import ask_ssh
 
 if TYPE_CHECKING:
@@ -149,12 +150,8 @@ def fingerprints(route: Route) -> tuple[str, ...]:
         return ()
     scan = ["ssh-keyscan", "-T", "4", "-p", str(route.port), "--", route.hostname]
     try:
-        keys = subprocess.run(
-            scan, stdin=subprocess.DEVNULL, capture_output=True, timeout=KEY_DEADLINE_S, check=False
-        ).stdout
-        shown = subprocess.run(
-            ["ssh-keygen", "-l", "-f", "-"], input=keys, capture_output=True, timeout=KEY_DEADLINE_S, check=False
-        ).stdout
+        keys = run(scan, deadline_s=KEY_DEADLINE_S).out
+        shown = run(["ssh-keygen", "-l", "-f", "-"], deadline_s=KEY_DEADLINE_S, feed=keys).out
     except (OSError, subprocess.TimeoutExpired):
         return ()
     lines = (line.split() for line in shown.decode(errors="replace").splitlines())

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING
 
 from vmconsole.inventory.errors import BadAddress, ConnectTimeout, LinkError, LinkLost, OperationRefused
 from vmconsole.links.base import Completed
+from vmconsole.links.children import Child
 from vmconsole.links.host_keys import changed_key
 from vmconsole.links.ssh_errors import translate_ssh
 
@@ -353,9 +354,8 @@ class LocalShell:
 
     def popen(self, command: str) -> subprocess.Popen[bytes]:
         return self._children.add(
-            subprocess.Popen(
-                ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                start_new_session=True,
+            Child(
+                ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
         )  # fmt: skip
 
@@ -406,9 +406,7 @@ def _spawn_ssh(
 ) -> subprocess.Popen[bytes]:
     try:
         # A session of its own: no terminal to ask on, and Ctrl+C in a terminal does not reach it.
-        return subprocess.Popen(
-            command, stdin=stdin, stdout=stdout, stderr=stderr, env=environment, start_new_session=True
-        )
+        return Child(command, stdin=stdin, stdout=stdout, stderr=stderr, env=environment)
     except OSError as error:
         raise BadAddress(
             f"The ssh program «{command[0]}» cannot be run.",

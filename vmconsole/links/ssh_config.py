@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.errors import BadAddress, ConnectTimeout, LinkError
+from vmconsole.links.children import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,9 +67,7 @@ def ask_ssh(
     chosen = ["-F", str(config)] if config is not None else []
     command = [program, *chosen, "-G", *options, "--", name]
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
+        process = Child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:
         raise BadAddress(
             f"The ssh program «{program}» cannot be run.",

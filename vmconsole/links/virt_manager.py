@@ -13,6 +13,8 @@ import configparser
 import subprocess
 from typing import TYPE_CHECKING
 
+from vmconsole.links.children import run
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -48,13 +50,10 @@ def text_list(value: str) -> tuple[str, ...]:
 
 def _ask(command: list[str], environment: Mapping[str, str]) -> str:
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S, check=False,
-            env=dict(environment), start_new_session=True,
-        )  # fmt: skip
+        done = run(command, deadline_s=DEADLINE_S, env=environment)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+    return done.out.decode(errors="replace") if done.status == 0 else ""
 
 
 def _from_keyfile(file: Path, key: str) -> str:
