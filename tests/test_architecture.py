@@ -19,11 +19,11 @@ PACKAGE = ROOT / "vmconsole"
 
 ROOMS: dict[str, set[str]] = {
     "inventory": set(),
-    "domainxml": {"inventory"},
+    "domainxml": {"inventory", "quotas"},
     "metrics": {"inventory"},
     "quotas": {"inventory"},
     "store": {"inventory", "metrics"},
-    "links": {"inventory", "domainxml", "metrics"},
+    "links": {"inventory", "domainxml", "metrics", "quotas"},
     "images": {"inventory", "links"},
     "operations": {"inventory", "domainxml", "metrics", "quotas", "links", "images"},
     "settings": {"inventory"},

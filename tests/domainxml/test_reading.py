@@ -100,13 +100,13 @@ def test_every_image_that_a_disk_stands_on_is_known() -> None:
 
 
 def test_limits_in_one_unit_with_none_for_unlimited() -> None:
-    assert DomainDescription(FULL).limits() == Limits(
+    assert DomainDescription(FULL).limits() == Limits.of(
         guest_cap=CpuCap(100_000, 150_000),
         vcpu_cap=CpuCap(50_000, None),
         cpu_weight=2048,
-        memory_hard_kib=3072 * 1024,
-        memory_soft_kib=1024 * 1024,
-        memory_swap_hard_kib=None,
+        memory_hard=3072 * 1024,
+        memory_soft=1024 * 1024,
+        memory_swap_hard=None,
     )
 
 
@@ -163,16 +163,16 @@ def test_a_period_never_set_is_the_kernels_default() -> None:
 
 
 def test_parameters_of_the_running_guest_win_over_its_xml() -> None:
-    base = Limits(guest_cap=CpuCap(100_000, 90_000), vcpu_cap=CpuCap(100_000, 80_000), cpu_weight=7, memory_soft_kib=5)
+    base = Limits.of(guest_cap=CpuCap(100_000, 90_000), vcpu_cap=CpuCap(100_000, 80_000), cpu_weight=7, memory_soft=5)
     found = limits_from_parameters(
         {"global_quota": -1, "global_period": 100_000, "cpu_shares": 1024},
         {"hard_limit": 4096, "swap_hard_limit": UNLIMITED_KIB},
         base=base,
     )
-    assert found == Limits(
+    assert found == Limits.of(
         guest_cap=CpuCap(100_000, None),
         vcpu_cap=base.vcpu_cap,
         cpu_weight=1024,
-        memory_hard_kib=4096,
-        memory_soft_kib=5,
+        memory_hard=4096,
+        memory_soft=5,
     )

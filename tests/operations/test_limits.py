@@ -20,7 +20,7 @@ NONE = CpuCap()
 def with_caps(live=OLD, stored=NONE, vcpu=NONE):
     guest = a_guest()
     return dataclasses.replace(
-        guest, live=Limits(guest_cap=live, vcpu_cap=vcpu), stored=Limits(guest_cap=stored, vcpu_cap=vcpu)
+        guest, live=Limits.of(guest_cap=live, vcpu_cap=vcpu), stored=Limits.of(guest_cap=stored, vcpu_cap=vcpu)
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from vmconsole.inventory.limits import CpuCap, Limits
 from vmconsole.quotas.table import TABLE, UNLIMITED_KIB
 
-CAPPED = Limits(guest_cap=CpuCap(100_000, 150_000))
+CAPPED = Limits.of(guest_cap=CpuCap(100_000, 150_000))
 ROWS = {row.key: row for row in TABLE}
 
 
@@ -33,9 +33,9 @@ def test_weight_has_another_range_on_v2():
     [
         ("guest_cap", CAPPED, "1.50 cores", "global_quota=150000 global_period=100000"),
         ("vcpu_cap", Limits(), "no cap", "vcpu_quota=-1 vcpu_period=100000"),
-        ("cpu_weight", Limits(cpu_weight=512), "512", "cpu_shares=512"),
+        ("cpu_weight", Limits.of(cpu_weight=512), "512", "cpu_shares=512"),
         ("cpu_weight", Limits(), "not set", ""),
-        ("memory_hard", Limits(memory_hard_kib=2 * 2**20), "2.00 GiB", "hard_limit=2097152 KiB"),
+        ("memory_hard", Limits.of(memory_hard=2 * 2**20), "2.00 GiB", "hard_limit=2097152 KiB"),
         ("memory_hard", Limits(), "no limit", ""),
     ],
 )  # fmt: skip

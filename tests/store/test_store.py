@@ -102,7 +102,7 @@ def test_nothing_new_changes_nothing() -> None:
 
 
 def test_a_plain_listing_keeps_what_was_read_of_a_guest() -> None:
-    limits = Limits(guest_cap=CpuCap(quota_us=50_000))
+    limits = Limits.of(guest_cap=CpuCap(quota_us=50_000))
     known = guest("a", described=True, title="A", disks=(Disk("vda", "/x", "raw"),), live=limits, stored=limits)
     store = Store()
     store.apply([deltas.HostSeen(host()), deltas.GuestSeen(known)])

@@ -109,6 +109,6 @@ def capped(
     guest: Guest, *, live: CpuCap | None = None, stored: CpuCap | None = None, vcpu: CpuCap | None = None
 ) -> Guest:
     def limits(cap: CpuCap | None) -> Limits:
-        return Limits(guest_cap=cap or CpuCap(), vcpu_cap=vcpu or CpuCap())
+        return Limits.of(guest_cap=cap or CpuCap(), vcpu_cap=vcpu or CpuCap())
 
     return dataclasses.replace(guest, live=limits(live) if guest.state.has_process else None, stored=limits(stored))

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from vmconsole import __version__
 from vmconsole.inventory import units
 from vmconsole.inventory.facts import GuestState, HostState
+from vmconsole.inventory.limits import CpuCap
 from vmconsole.metrics.figures import Figure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmconsole.inventory.facts import Guest, Host
-    from vmconsole.inventory.limits import CpuCap, Limits
+    from vmconsole.inventory.limits import Limits, Value
     from vmconsole.store.figures import HostFigures
     from vmconsole.store.store import Store
 
@@ -79,11 +80,16 @@ def limits_json(limits: Limits | None) -> Json | None:
     return {
         "guest_cap": _cap_json(limits.guest_cap),
         "vcpu_cap": _cap_json(limits.vcpu_cap),
-        "cpu_weight": limits.cpu_weight,
-        "memory_hard_kib": limits.memory_hard_kib,
-        "memory_soft_kib": limits.memory_soft_kib,
-        "memory_swap_hard_kib": limits.memory_swap_hard_kib,
+        "cpu_weight": limits.number("cpu_weight"),
+        "memory_hard_kib": limits.number("memory_hard"),
+        "memory_soft_kib": limits.number("memory_soft"),
+        "memory_swap_hard_kib": limits.number("memory_swap_hard"),
+        "all": {str(ref): _value_json(value) for ref, value in sorted(limits.values.items())},
     }
+
+
+def _value_json(value: Value) -> Json | int | str | None:
+    return _cap_json(value) if isinstance(value, CpuCap) else value
 
 
 def _cap_json(cap: CpuCap) -> Json:

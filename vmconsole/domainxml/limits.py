@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Limits in a domain's XML and in libvirt's typed parameters, as ``inventory.limits``, with every «unlimited» as None.
+"""Limits in a domain's XML, as ``inventory.limits``, with every «unlimited» and «never set» left out.
 
-Sources: libvirt «CPU Tuning» and «Memory Tuning»; unlimited is -1 on cgroup v1 and 17592186044415 on v2 for a quota,
-and 9007199254740991 KiB for memory; a stored definition reads 0 for what was never set.
+Sources: libvirt «Domain XML format» (CPU, NUMA Node, Memory and Block I/O Tuning, Hard drives, Quality of service);
+unlimited is -1 on cgroup v1 and 17592186044415 on v2 for a quota, and 9007199254740991 KiB for memory; a stored
+definition reads 0 for what was never set.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmconsole.domainxml.sizes import kib, limit_kib
-from vmconsole.inventory.limits import DEFAULT_PERIOD_US, CpuCap, Limits
+from vmconsole.inventory.errors import OutOfRange
+from vmconsole.inventory.limits import DEFAULT_PERIOD_US, CpuCap, LimitRef, Limits, Value
+from vmconsole.quotas.rows import Call, Kind
+from vmconsole.quotas.sets import format_set, parse_set
+from vmconsole.quotas.table import rows_of_call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lxml import etree
 
 UNLIMITED_QUOTA_US = 17592186044415
 """VIR_CGROUP_CPU_QUOTA_MAX: the highest quota, and how cgroup v2 shows none."""
+Found = tuple[LimitRef, Value]
 
 
 def cap_of(period_us: int | None, quota_us: int | None) -> CpuCap:
@@ -28,40 +34,128 @@ def cap_of(period_us: int | None, quota_us: int | None) -> CpuCap:
     return CpuCap(period_us=period, quota_us=quota_us if capped else None)
 
 
+def iothreads_of(root: etree._Element) -> tuple[int, ...]:
+    """Numbers of the guest's I/O threads: as listed, else 1 to ``<iothreads>``."""
+    listed = [_whole(found.get("id")) for found in root.iterfind("iothreadids/iothread")]
+    count = _whole(root.findtext("iothreads")) or 0
+    return tuple(sorted(number for number in listed if number is not None)) or tuple(range(1, count + 1))
+
+
 def limits_of(root: etree._Element) -> Limits:
     """The limits of a ``<domain>`` element."""
-    tune = {name: _whole(root.findtext(f"cputune/{name}")) for name in
-            ("shares", "period", "quota", "global_period", "global_quota")}  # fmt: skip
-    return Limits(
-        guest_cap=cap_of(tune["global_period"], tune["global_quota"]),
-        vcpu_cap=cap_of(tune["period"], tune["quota"]),
-        cpu_weight=tune["shares"] or None,
-        memory_hard_kib=limit_kib(kib(root.find("memtune/hard_limit"))),
-        memory_soft_kib=limit_kib(kib(root.find("memtune/soft_limit"))),
-        memory_swap_hard_kib=limit_kib(kib(root.find("memtune/swap_hard_limit"))),
-    )
+    found: dict[LimitRef, Value] = {}
+    for read in (_cpu, _vcpus, _pins, _memory, _numa, _blkio, _disks, _nics):
+        found.update(read(root))
+    return Limits(found)
 
 
-def limits_from_parameters(scheduler: Mapping[str, int], memory: Mapping[str, int], *, base: Limits) -> Limits:
-    """What libvirt's getters say, which for a running guest is read from its cgroup; ``base`` for what they do not."""
-    return Limits(
-        guest_cap=_parameter_cap(scheduler, "global", base.guest_cap),
-        vcpu_cap=_parameter_cap(scheduler, "vcpu", base.vcpu_cap),
-        cpu_weight=scheduler.get("cpu_shares", base.cpu_weight) or None,
-        memory_hard_kib=_parameter_kib(memory, "hard_limit", base.memory_hard_kib),
-        memory_soft_kib=_parameter_kib(memory, "soft_limit", base.memory_soft_kib),
-        memory_swap_hard_kib=_parameter_kib(memory, "swap_hard_limit", base.memory_swap_hard_kib),
-    )
+def limits_from_parameters(call: Call, target: str, parameters: Mapping[str, int | str], *, base: Limits) -> Limits:
+    """``base`` with what libvirt's getter of typed parameters says of one call's limits.
+
+    For a running guest the getters read its cgroup, which is what holds. What they do not name keeps ``base``'s value.
+    """
+    found: dict[LimitRef, Value] = {}
+    for row in rows_of_call(call):
+        ref = LimitRef(row.key, target)
+        if row.kind is Kind.CAP:
+            if f"{row.parameter}_quota" in parameters:
+                period, quota = (_number(parameters.get(f"{row.parameter}_{name}")) for name in ("period", "quota"))
+                found[ref] = cap_of(period, quota)
+        elif row.parameter in parameters:
+            found[ref] = value_of(row.kind, parameters[row.parameter])
+    return base.changed(found)
 
 
-def _parameter_cap(scheduler: Mapping[str, int], which: str, base: CpuCap) -> CpuCap:
-    if f"{which}_quota" not in scheduler:
-        return base
-    return cap_of(scheduler.get(f"{which}_period"), scheduler[f"{which}_quota"])
+def value_of(kind: Kind, value: int | str | None) -> Value:
+    """A typed parameter's value as a limit: 0, an empty text and libvirt's «unlimited» are none."""
+    if kind is Kind.KIB:
+        return limit_kib(_number(value))
+    return value or None
 
 
-def _parameter_kib(memory: Mapping[str, int], name: str, base: int | None) -> int | None:
-    return limit_kib(memory[name]) if name in memory else base
+def _number(value: int | str | None) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _cpu(root: etree._Element) -> Iterator[Found]:
+    for prefix, key in (("global_", "guest_cap"), ("", "vcpu_cap"), ("emulator_", "emulator_cap"),
+                        ("iothread_", "iothread_cap")):  # fmt: skip
+        period, quota = (_whole(root.findtext(f"cputune/{prefix}{name}")) for name in ("period", "quota"))
+        yield LimitRef(key), cap_of(period, quota)
+    yield LimitRef("cpu_weight"), _whole(root.findtext("cputune/shares")) or None
+
+
+def _vcpus(root: etree._Element) -> Iterator[Found]:
+    vcpu = root.find("vcpu")
+    if vcpu is not None:
+        most = _whole(vcpu.text)
+        yield LimitRef("vcpu_max"), most
+        yield LimitRef("vcpu_count"), _whole(vcpu.get("current")) or most
+
+
+def _pins(root: etree._Element) -> Iterator[Found]:
+    for pin in root.iterfind("cputune/vcpupin"):
+        yield LimitRef("vcpu_pin", pin.get("vcpu", "")), _set(pin.get("cpuset"))
+    for pin in root.iterfind("cputune/emulatorpin"):
+        yield LimitRef("emulator_pin"), _set(pin.get("cpuset"))
+    for pin in root.iterfind("cputune/iothreadpin"):
+        yield LimitRef("iothread_pin", pin.get("iothread", "")), _set(pin.get("cpuset"))
+
+
+def _memory(root: etree._Element) -> Iterator[Found]:
+    most = kib(root.find("memory"))
+    yield LimitRef("memory_max"), most
+    yield LimitRef("memory_balloon"), kib(root.find("currentMemory")) or most
+    for row in rows_of_call(Call.MEMORY):
+        yield LimitRef(row.key), limit_kib(kib(root.find(f"memtune/{row.parameter}")))
+
+
+def _numa(root: etree._Element) -> Iterator[Found]:
+    memory = root.find("numatune/memory")
+    if memory is not None:
+        yield LimitRef("numa_nodes"), _set(memory.get("nodeset"))
+        mode = memory.get("mode")
+        yield LimitRef("numa_mode"), None if mode == "strict" else mode
+
+
+def _blkio(root: etree._Element) -> Iterator[Found]:
+    yield LimitRef("block_weight"), _whole(root.findtext("blkiotune/weight")) or None
+    for device in root.iterfind("blkiotune/device"):
+        path = (device.findtext("path") or "").strip()
+        for row in rows_of_call(Call.BLKIO):
+            if row.parameter.startswith("device_"):
+                text = device.findtext(row.parameter.removeprefix("device_"))
+                yield LimitRef(row.key, path), _whole(text) or None
+
+
+def _disks(root: etree._Element) -> Iterator[Found]:
+    for disk in root.iterfind("devices/disk"):
+        target, tune = disk.find("target"), disk.find("iotune")
+        if target is None or tune is None:
+            continue
+        for row in rows_of_call(Call.BLOCK_IO_TUNE):
+            text = (tune.findtext(row.parameter) or "").strip()
+            yield LimitRef(row.key, target.get("dev", "")), (text if row.kind is Kind.NAME else _whole(text)) or None
+
+
+def _nics(root: etree._Element) -> Iterator[Found]:
+    for nic in root.iterfind("devices/interface"):
+        mac = nic.find("mac")
+        if mac is None:
+            continue
+        for row in rows_of_call(Call.INTERFACE):
+            way, name = row.parameter.split(".")
+            bound = nic.find(f"bandwidth/{way}")
+            value = None if bound is None else _whole(bound.get(name))
+            yield LimitRef(row.key, mac.get("address", "").lower()), value or None
+
+
+def _set(text: str | None) -> str | None:
+    """In the one way that sets are written here; as it stands where it is no set."""
+    try:
+        return format_set(parse_set(text or "")) or None
+    except OutOfRange:
+        return text
 
 
 def _whole(text: str | None) -> int | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from vmconsole.domainxml.limits import limits_of
+from vmconsole.domainxml.limits import iothreads_of, limits_of
 from vmconsole.domainxml.sizes import kib
 from vmconsole.inventory.errors import BadDescription
 from vmconsole.inventory.facts import Disk, Interface
@@ -57,6 +57,9 @@ class DomainDescription:
 
     def interfaces(self) -> tuple[Interface, ...]:
         return tuple(_interface(element) for element in self._root.iterfind("devices/interface"))
+
+    def iothreads(self) -> tuple[int, ...]:
+        return iothreads_of(self._root)
 
     def limits(self) -> Limits:
         return limits_of(self._root)

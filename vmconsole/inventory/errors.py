@@ -30,7 +30,7 @@ Each carries what was tried, where, what the other side said word for word, the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NOT_IN_CATALOGUE = "not-in-catalogue"
 """The ``Explanation.entry`` of an error of another program that no entry is known for."""
@@ -78,6 +78,10 @@ class ConsoleError(Exception):
             what=what, cause=cause, advice=advice, where=where, said=said, entry=entry, action=action, names=names
         )
         super().__init__(self.explanation.summary())
+
+    def add_advice(self, more: str) -> None:
+        """What else is to be done, found out after the error was made."""
+        self.explanation = replace(self.explanation, advice=f"{self.explanation.advice} {more}".strip())
 
 
 class LinkError(ConsoleError):

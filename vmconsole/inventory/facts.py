@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.inventory.topology import NO_RESOURCES, HostResources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,6 +93,8 @@ class Host:
     """Which of libvirt's quotas is the whole guest's: ``global``, or ``vcpu`` where a guest is capped as one (LXC)."""
     caution: Explanation | None = None
     """What is to be known of a connection although it works: that it is not encrypted, say."""
+    resources: HostResources = NO_RESOURCES
+    """Its CPUs, NUMA nodes, block devices and cgroup controllers, as far as known."""
     look: HostLook = PLAIN_LOOK
     retry_at: float | None = None
     """When the next try is due, in seconds of ``time.time()``; None when none is planned."""
@@ -144,6 +147,8 @@ class Guest:
     title: str = ""
     disks: tuple[Disk, ...] = ()
     interfaces: tuple[Interface, ...] = ()
+    iothreads: tuple[int, ...] = ()
+    """Numbers of its I/O threads."""
     live: Limits | None = None
     """Limits in force; None for a guest that is not running, or not yet read."""
     stored: Limits | None = None

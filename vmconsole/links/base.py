@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from vmconsole.inventory.facts import Guest
+    from vmconsole.inventory.facts import Guest, HostLook
     from vmconsole.inventory.ids import HostId
-    from vmconsole.inventory.limits import CpuCap
+    from vmconsole.inventory.limits import LimitWrite
+    from vmconsole.inventory.topology import HostResources
 
 T = TypeVar("T")
 
@@ -36,8 +37,21 @@ class HostVerbs(Protocol):
     def resume_guest(self, uuid: str) -> None: ...
     def force_off_guest(self, uuid: str) -> None: ...
 
-    def set_guest_cap(self, uuid: str, cap: CpuCap, *, live: bool, stored: bool) -> None:
-        """Set the whole guest's CPU cap. Live first, then stored; if the second fails the first is put back."""
+    def write_limits(self, uuid: str, write: LimitWrite, *, stored: bool) -> None:
+        """One call that changes limits, of the running guest or of its stored definition. Nothing is checked here but
+        what the host checks: ``operations.limits`` asks the rules first."""
+
+    def memory_used_kib(self, uuid: str) -> int | None:
+        """What a running guest's cgroup holds; None where that is not known."""
+
+    def stored_xml(self, uuid: str) -> str:
+        """The stored definition whole, secrets included, for ``define``. Never shown, logged or kept on a disk."""
+
+    def define(self, uuid: str, xml: str) -> None:
+        """Replace the stored definition by one that ``stored_xml`` gave before."""
+
+    def host_resources(self) -> HostResources:
+        """CPUs, NUMA nodes, block devices and controllers, read afresh."""
 
     def describe_guest(self, uuid: str) -> Guest:
         """The guest's facts read afresh: state, disks, interfaces, live and stored limits."""
@@ -155,6 +169,9 @@ class Link(Protocol):
 
     def watch(self, uuids: frozenset[str]) -> None:
         """Which guests are looked at now: their per-device series and descriptions are kept fresh."""
+
+    def set_look(self, look: HostLook) -> None:
+        """The user wishes the host to be shown otherwise; the connection stays as it is."""
 
     def shell(self) -> Shell | None:
         """A shell on the host, or None where there is none (not connected, demo, TLS or TCP transport)."""

@@ -25,6 +25,8 @@ from vmconsole.links.poll_loop import PollLoop
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vmconsole.links.limit_calls import LimitSetter
+
 _log = logging.getLogger(__name__)
 
 KEEPALIVE_INTERVAL_S = 3
@@ -313,15 +315,39 @@ class Connection:
         with self._domain(uuid, "read the CPU limits") as domain:
             return dict(domain.schedulerParametersFlags(_affect(stored=stored)))
 
-    def set_scheduler(self, uuid: str, values: dict[str, int], *, stored: bool) -> None:
-        """The binding reads with the same flags before it writes, and reading refuses LIVE|CONFIG: one at a time."""
-        with self._domain(uuid, "set the CPU limits") as domain:
-            domain.setSchedulerParametersFlags(values, _affect(stored=stored))
-
     def memory(self, uuid: str, *, stored: bool) -> dict[str, int]:
         """memoryParameters, KiB."""
         with self._domain(uuid, "read the memory limits") as domain:
             return dict(domain.memoryParameters(_affect(stored=stored)))
+
+    def blkio(self, uuid: str, *, stored: bool) -> dict[str, int | str]:
+        with self._domain(uuid, "read the limits of block devices") as domain:
+            return dict(domain.blkioParameters(_affect(stored=stored)))
+
+    def set_limits(self, uuid: str, setter: LimitSetter, *, stored: bool) -> None:
+        """One of virDomain's setters of limits, chosen by ``limit_calls``. LIVE and CONFIG are set one at a time."""
+        with self._domain(uuid, "set the limits") as domain:
+            flags = _affect(stored=stored)
+            for name in setter.flags:
+                flags |= int(getattr(libvirt, name))
+            getattr(domain, setter.method)(*setter.arguments, flags)
+
+    def stored_xml(self, uuid: str) -> str:
+        with self._domain(uuid, "read the guest's stored definition") as domain:
+            return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+
+    def define(self, xml: str) -> None:
+        with self._call("store the guest's definition") as raw:
+            raw.defineXML(xml)
+
+    def memory_stats(self, uuid: str) -> dict[str, int]:
+        """memoryStats, KiB: ``rss`` is what the guest's process holds."""
+        with self._domain(uuid, "see how much memory the guest holds") as domain:
+            return dict(domain.memoryStats())
+
+    def capabilities(self) -> str:
+        with self._call("ask the host what it has") as raw:
+            return str(raw.getCapabilities())
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from vmconsole.links.call_log import CallLog
 from vmconsole.links.lane import Lane
 from vmconsole.links.memory_guests import make_guests
 from vmconsole.links.memory_host import ScriptedHost
+from vmconsole.links.memory_resources import scripted_resources
 from vmconsole.metrics.figures import Figure
 from vmconsole.metrics.frame import Frame, Source
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from vmconsole.inventory.facts import HostLook
     from vmconsole.links.base import HostVerbs, Shell
     from vmconsole.metrics.delta import Delta, Post
     from vmconsole.metrics.frame import DeviceSample
@@ -79,6 +81,7 @@ class MemoryLink:
         self._posting = threading.RLock()
         self._closed = False
         cores, gib = SIZES[number % len(SIZES)]
+        self._name = name
         self._facts = Host(
             id=self._host_id,
             name=name,
@@ -86,6 +89,7 @@ class MemoryLink:
             cpus=cores,
             memory_bytes=gib * 2**30,
             cgroup_layout=LAYOUTS[number % len(LAYOUTS)],
+            resources=scripted_resources(cores, gib),
             is_demo=True,
         )
         self._host = ScriptedHost(
@@ -93,6 +97,7 @@ class MemoryLink:
             make_guests(guests, seed=seed, host=number, first_number=first_number),
             seed=seed,
             cgroup_layout=self._facts.cgroup_layout,
+            resources=self._facts.resources,
             on_change=self._on_change,
         )
         self._calls = CallLog()
@@ -143,6 +148,9 @@ class MemoryLink:
     def watch(self, uuids: frozenset[str]) -> None:
         self._actor.call(lambda: self._watch(uuids))
 
+    def set_look(self, look: HostLook) -> None:
+        self._actor.call(lambda: self._set_look(look))
+
     def shell(self) -> Shell | None:
         return None
 
@@ -154,6 +162,10 @@ class MemoryLink:
             return job(self._host)
 
     # -- the actor's thread --------------------------------------------------------------------------------------------
+
+    def _set_look(self, look: HostLook) -> None:
+        self._facts = dataclasses.replace(self._facts, look=look, name=look.name or self._name)
+        self._see_host(HostState.CONNECTED if self._connected else HostState.DISCONNECTED)
 
     def _connect(self) -> None:
         if self._connected:

@@ -110,11 +110,11 @@ def _limits(chance: random.Random, vcpus: int, memory_kib: int) -> Limits:
         guest_cap = CpuCap(quota_us=chance.choice([25_000, 50_000, 75_000, 100_000]) * vcpus)
     elif what < 0.27:
         vcpu_cap = CpuCap(quota_us=chance.choice([20_000, 50_000]))
-    return Limits(
+    return Limits.of(
         guest_cap=guest_cap,
         vcpu_cap=vcpu_cap,
         cpu_weight=chance.choice([None, None, None, 512, 2048]),
-        memory_hard_kib=memory_kib * 5 // 4 + 2**19 if chance.random() < 0.15 else None,
+        memory_hard=memory_kib * 5 // 4 + 2**19 if chance.random() < 0.15 else None,
     )
 
 
@@ -156,8 +156,9 @@ def xml_of(guest: ScriptedGuest, *, stored: bool) -> str:
 
 def _limits_xml(limits: Limits) -> Iterator[str]:
     inner: list[str] = []
-    if limits.cpu_weight is not None:
-        inner.append(f"<shares>{limits.cpu_weight}</shares>")
+    weight = limits.number("cpu_weight")
+    if weight is not None:
+        inner.append(f"<shares>{weight}</shares>")
     for prefix, cap in (("", limits.vcpu_cap), ("global_", limits.guest_cap)):
         if cap.quota_us is not None:
             inner.append(f"<{prefix}period>{cap.period_us}</{prefix}period>")
@@ -165,9 +166,9 @@ def _limits_xml(limits: Limits) -> Iterator[str]:
     if inner:
         yield "\n".join(["  <cputune>", *(f"    {line}" for line in inner), "  </cputune>"])
     tags = {
-        "hard_limit": limits.memory_hard_kib,
-        "soft_limit": limits.memory_soft_kib,
-        "swap_hard_limit": limits.memory_swap_hard_kib,
+        "hard_limit": limits.number("memory_hard"),
+        "soft_limit": limits.number("memory_soft"),
+        "swap_hard_limit": limits.number("memory_swap_hard"),
     }
     known = [f"    <{tag} unit='KiB'>{kib}</{tag}>" for tag, kib in tags.items() if kib is not None]
     if known:

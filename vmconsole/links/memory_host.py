@@ -19,6 +19,8 @@ from vmconsole.domainxml.reading import DomainDescription
 from vmconsole.inventory.errors import DomainBusy, NoSuchDomain, OutOfRange
 from vmconsole.inventory.facts import Guest, GuestState
 from vmconsole.inventory.ids import GuestId
+from vmconsole.inventory.limits import CpuCap
+from vmconsole.inventory.topology import NO_RESOURCES, HostResources
 from vmconsole.links.memory_guests import xml_of
 from vmconsole.links.memory_load import Bounds, Load
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vmconsole.inventory.ids import HostId
-    from vmconsole.inventory.limits import CpuCap, Limits
+    from vmconsole.inventory.limits import Limits, LimitWrite
     from vmconsole.links.memory_guests import ScriptedGuest
 
     OnChange = Callable[[str, str], None]
@@ -42,11 +44,19 @@ class ScriptedHost:
     """The guests of one made-up host."""
 
     def __init__(
-        self, host: HostId, guests: Sequence[ScriptedGuest], *, seed: int, cgroup_layout: str, on_change: OnChange
+        self,
+        host: HostId,
+        guests: Sequence[ScriptedGuest],
+        *,
+        seed: int,
+        cgroup_layout: str,
+        on_change: OnChange,
+        resources: HostResources = NO_RESOURCES,
     ) -> None:
         self._id = host
         self._guests = {guest.uuid: guest for guest in guests}
         self._is_v1 = cgroup_layout == "v1"
+        self._resources = resources
         self._on_change = on_change
         self._lock = threading.Lock()
         self._tick = 0
@@ -99,14 +109,35 @@ class ScriptedHost:
         with self._changing(uuid, "was forced off"):
             self._end_process(self._active(uuid))
 
-    def set_guest_cap(self, uuid: str, cap: CpuCap, *, live: bool, stored: bool) -> None:
-        with self._changing(uuid, "has another CPU cap"):
-            guest = self._active(uuid) if live else self._known(uuid)
-            self._check_cap(guest, cap, live=live)
-            if live:
-                guest.live = dataclasses.replace(guest.live, guest_cap=cap)
+    def write_limits(self, uuid: str, write: LimitWrite, *, stored: bool) -> None:
+        """As a host does it: the running guest's are checked, the stored ones hardly."""
+        changes = dict(write.values)
+        with self._changing(uuid, "has other limits"):
+            guest = self._known(uuid) if stored else self._active(uuid)
             if stored:
-                guest.stored = dataclasses.replace(guest.stored, guest_cap=cap)
+                guest.stored = guest.stored.changed(changes)
+                return
+            after = guest.live.changed(changes)
+            for value in changes.values():
+                if isinstance(value, CpuCap):
+                    self._check_cap(value)
+            self._check_parts(after)
+            guest.live = after
+
+    def memory_used_kib(self, uuid: str) -> int | None:
+        with self._lock:
+            guest = self._known(uuid)
+            return guest.memory_kib // 2 if guest.state.has_process else None
+
+    def stored_xml(self, uuid: str) -> str:
+        return self.guest_xml(uuid, stored=True)
+
+    def define(self, uuid: str, xml: str) -> None:
+        with self._changing(uuid, "was defined anew"):
+            self._known(uuid).stored = DomainDescription(xml).limits()
+
+    def host_resources(self) -> HostResources:
+        return self._resources
 
     def describe_guest(self, uuid: str) -> Guest:
         """Read from the same XML that ``guest_xml`` gives, as with a real host."""
@@ -121,8 +152,9 @@ class ScriptedHost:
             title=description.title,
             disks=description.disks(),
             interfaces=description.interfaces(),
-            live=description.limits() if running else None,
-            stored=DomainDescription(next_boot).limits(),
+            iothreads=description.iothreads(),
+            live=description.limits().changed(guest.live.values) if running else None,
+            stored=DomainDescription(next_boot).limits().changed(guest.stored.values),
         )
 
     def guest_xml(self, uuid: str, *, stored: bool) -> str:
@@ -207,8 +239,8 @@ class ScriptedHost:
         self._going_down.pop(guest.uuid, None)
         self._bounds = None
 
-    def _check_cap(self, guest: ScriptedGuest, cap: CpuCap, *, live: bool) -> None:
-        """The kernel's ranges, and cgroup v1's rule that no vCPU may have more than the whole guest."""
+    def _check_cap(self, cap: CpuCap) -> None:
+        """The kernel's ranges."""
         if not LOWEST_US <= cap.period_us <= LONGEST_PERIOD_US or (cap.quota_us or LOWEST_US) < LOWEST_US:
             raise OutOfRange(
                 f"A quota of {cap.quota_us} µs in {cap.period_us} µs is out of range.",
@@ -216,13 +248,16 @@ class ScriptedHost:
                 where=self._id,
                 said="numerical overflow: value of 'quota' or 'period' is out of range",
             )
-        each = (guest.live if live else guest.stored).vcpu_cap.cores
-        if self._is_v1 and cap.cores is not None and each is not None and each > cap.cores:
+
+    def _check_parts(self, limits: Limits) -> None:
+        """cgroup v1's rule that no vCPU may have more than the whole guest."""
+        whole, each = limits.guest_cap, limits.vcpu_cap.cores
+        if self._is_v1 and whole.cores is not None and each is not None and each > whole.cores:
             raise OutOfRange(
                 "The cap of the whole guest is below what each of its vCPUs is allowed.",
                 advice="Lower the cap per vCPU first, or choose a higher one for the guest.",
                 where=self._id,
-                said=f"Invalid value '{cap.quota_us}' for 'cpu.cfs_quota_us': Invalid argument",
+                said=f"Invalid value '{whole.quota_us}' for 'cpu.cfs_quota_us': Invalid argument",
             )
 
     def _facts(self, guest: ScriptedGuest) -> Guest:
@@ -253,7 +288,8 @@ class ScriptedHost:
 
 
 def _bytes(limits: Limits) -> float | None:
-    return None if limits.memory_hard_kib is None else limits.memory_hard_kib * 1024.0
+    hard = limits.number("memory_hard")
+    return None if hard is None else hard * 1024.0
 
 
 def _numbers(guests: Sequence[ScriptedGuest], of: Callable[[ScriptedGuest], float | None]) -> NDArray[np.float64]:

@@ -20,8 +20,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vmconsole.inventory.limits import Limits
-from vmconsole.quotas.table import TABLE, LimitRow
+from vmconsole.inventory.limits import LimitRef, Limits
+from vmconsole.quotas.rows import LimitRow, Scope
+from vmconsole.quotas.table import TABLE
+from vmconsole.quotas.words import raw, shown
 from vmconsole.ui.charts.cap_form import CapForm
 from vmconsole.ui.charts.cap_subject import subject_of
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.context import Context
 
 UNSET = "–"
+ROWS = tuple(row for row in TABLE if row.scope is Scope.GUEST)
 
 
 class LimitsTab(QWidget):
@@ -42,7 +45,7 @@ class LimitsTab(QWidget):
         self._context = context
         self._guest: GuestId | None = None
         self.form = CapForm(context)
-        self.table = QTableWidget(len(TABLE), 3)
+        self.table = QTableWidget(len(ROWS), 3)
         self._reason = QLabel()
         self._lay_out()
         self._set_up_table()
@@ -109,15 +112,16 @@ class LimitsTab(QWidget):
         text = "" if subject is None else subject.blocked or subject.notice
         self._reason.setText(text)
         self._reason.setVisible(bool(text))
-        layout = subject.cgroup_layout if subject is not None else ""
-        for row, limit in enumerate(TABLE):
+        layout = subject.situation.layout if subject is not None else ""
+        for row, limit in enumerate(ROWS):
             self._show_row(row, limit, guest, layout)
 
     def _show_row(self, row: int, limit: LimitRow, guest: Guest | None, layout: str) -> None:
         live, stored = (guest.live, guest.stored) if guest is not None else (None, None)
         found = limit.range_on(layout)
-        how = f"{limit.call}: {limit.parameter}\n{found.low} – {found.high} {limit.unit}"
-        proof = f"cgroup v1: {limit.file_v1}\ncgroup v2: {limit.file_v2}\n{limit.source}"
+        span = f"{found.low} – {found.high} {limit.unit}" if found is not None else limit.unit
+        how = f"{limit.call.value}: {limit.parameter}\n{span}"
+        proof = f"{limit.proof_on(layout)}\n{limit.source}"
         cells = (
             (f"{limit.title}\n{limit.meaning}", f"{how}\n{proof}"),
             _cell(limit, live),
@@ -130,4 +134,7 @@ class LimitsTab(QWidget):
 
 
 def _cell(limit: LimitRow, limits: Limits | None) -> tuple[str, str]:
-    return (UNSET, "") if limits is None else (limit.show(limits), limit.raw(limits))
+    if limits is None:
+        return (UNSET, "")
+    value = limits[LimitRef(limit.key)]
+    return (shown(limit, value), raw(limit, value))

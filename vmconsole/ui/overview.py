@@ -211,7 +211,7 @@ class OverviewTab(QWidget):
         is_for_now_only = subject is not None and subject.is_live and subject.stored not in (None, subject.live)
         if is_for_now_only:
             actions.append((self.tr("Also at the next boot"), self.editor.store_too))
-        name = subject.name if subject is not None else ""
+        name = subject.situation.guest.name if subject is not None else ""
         self.toast.say(f"{name}: {task.note}", actions=actions)
 
     # -- saving ------------------------------------------------------------------------------------------------

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from vmconsole.inventory.errors import OutOfRange
 from vmconsole.inventory.limits import CpuCap
 from vmconsole.inventory.tasks import TaskState
-from vmconsole.operations.limits import SetGuestCap
-from vmconsole.quotas.cpucap import cap_of_cores, check_against_vcpus, same_limit
+from vmconsole.operations.limits import ChangeLimits
+from vmconsole.quotas.cpucap import cap_of_cores, same_limit
+from vmconsole.quotas.rules import problems
 from vmconsole.ui.charts.cap_subject import CapSubject, cores_of
 from vmconsole.ui.charts.cores_box import CoresBox
 
@@ -148,24 +147,22 @@ class CapForm(QWidget):
         self.revert_button.setEnabled(self.live.is_edited or self.stored.is_edited)
         self._warn(change)
 
-    def _warn(self, change: SetGuestCap | None) -> None:
+    def _warn(self, change: ChangeLimits | None) -> None:
         """Say beforehand what the host would refuse."""
         subject = self._subject
         if change is None or subject is None:
             return
         self.words.clear()
-        for cap in (change.live, change.stored):
-            try:
-                check_against_vcpus(cap or CpuCap(), subject.vcpu_cap, cgroup_layout=subject.cgroup_layout)
-            except OutOfRange as error:
-                self.words.setText(str(error))
-                self.apply_button.setEnabled(False)
+        found = [p for place, wanted in change.places() for p in problems(subject.situation, place, wanted)]
+        if found:
+            self.words.setText(f"{found[0].what} {found[0].advice}")
+        self.apply_button.setEnabled(not any(problem.is_fatal for problem in found))
 
-    def _change(self) -> SetGuestCap | None:
+    def _change(self) -> ChangeLimits | None:
         subject, live, stored = self._subject, self.live.wanted(), self.stored.wanted()
         if subject is None or (live is None and stored is None):
             return None
-        return replace(subject.change(subject.cores, also_stored=False), live=live, stored=stored)
+        return subject.changes(live, stored)
 
     # -- what is done ------------------------------------------------------------------------------------------
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.facts import Guest, Host, HostState
-from vmconsole.inventory.limits import CpuCap, Limits
+from vmconsole.inventory.limits import CpuCap, LimitRef, Limits
 from vmconsole.links.drivers import GUEST_CAP
-from vmconsole.operations.limits import SetGuestCap
+from vmconsole.operations.limits import NOTHING, ChangeLimits
 from vmconsole.quotas.cpucap import cap_of_cores
+from vmconsole.quotas.situation import Situation
 
 if TYPE_CHECKING:
     from vmconsole.inventory.ids import GuestId
@@ -26,6 +27,7 @@ LEAST_CORES = 0.05
 STEP_CORES = 0.05
 BIG_STEP_CORES = 0.5
 UNCAPPED = CpuCap()
+GUEST_CAP_REF = LimitRef("guest_cap")
 _STEPS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -33,19 +35,20 @@ _STEPS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 class CapSubject:
     """One guest's cap. ``live`` is None for a guest that is not running: then the next boot's cap is edited."""
 
-    guest: GuestId
-    name: str
+    situation: Situation
     vcpus: int
     live: CpuCap | None
     stored: CpuCap | None
     vcpu_cap: CpuCap = UNCAPPED
     """Of each vCPU, in the definition that is edited."""
-    cgroup_layout: str = ""
-    cap_parameter: str = "global"
     blocked: str = ""
     """Why nothing can be changed; empty when it can."""
     notice: str = ""
     """What to know before changing it; may be empty."""
+
+    @property
+    def guest(self) -> GuestId:
+        return self.situation.guest.id
 
     @property
     def is_live(self) -> bool:
@@ -70,7 +73,7 @@ class CapSubject:
     def least(self) -> float:
         """On cgroup v1 the guest must be allowed what each of its vCPUs is allowed alone."""
         each = self.vcpu_cap.cores
-        return LEAST_CORES if each is None or self.cgroup_layout == "v2" else max(LEAST_CORES, each)
+        return LEAST_CORES if each is None or self.situation.layout == "v2" else max(LEAST_CORES, each)
 
     def snapped(self, cores: float, *, step: float = STEP_CORES) -> float:
         """The nearest cap that can be chosen, in multiples of ``step``; NO_CAP above ``most``."""
@@ -90,17 +93,18 @@ class CapSubject:
         """As quota and period, in the guest's own period where it can be kept."""
         return cap_of_cores(None if math.isinf(cores) else cores, period_us=self.current.period_us)
 
-    def change(self, cores: float, *, also_stored: bool) -> SetGuestCap:
+    def change(self, cores: float, *, also_stored: bool) -> ChangeLimits:
         """The operation that sets it. A guest that is off has only the next boot."""
         cap = self.cap(cores)
         to_stored = not self.is_live or (also_stored and self.stored is not None)
-        return SetGuestCap(
-            self.guest,
-            self.name,
-            live=cap if self.is_live else None,
-            stored=cap if to_stored else None,
-            cgroup_layout=self.cgroup_layout,
-            parameter=self.cap_parameter,
+        return self.changes(cap if self.is_live else None, cap if to_stored else None)
+
+    def changes(self, live: CpuCap | None, stored: CpuCap | None) -> ChangeLimits:
+        """The operation that sets each; None leaves it alone."""
+        return ChangeLimits(
+            self.situation,
+            live=NOTHING if live is None else {GUEST_CAP_REF: live},
+            stored=NOTHING if stored is None else {GUEST_CAP_REF: stored},
         )
 
 
@@ -120,14 +124,11 @@ def subject_of(store: Store, guest_id: GuestId) -> CapSubject | None:
         return None
     limits = guest.live or guest.stored or Limits()
     return CapSubject(
-        guest=guest_id,
-        name=guest.name,
+        situation=Situation(host, guest),
         vcpus=guest.vcpus or 1,
         live=guest.live.guest_cap if guest.live is not None else None,
         stored=guest.stored.guest_cap if guest.stored is not None else None,
         vcpu_cap=limits.vcpu_cap,
-        cgroup_layout=host.cgroup_layout,
-        cap_parameter=host.cap_parameter,
         blocked=_blocked(guest, host),
         notice=_notice(guest),
     )

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host has that limits are measured against: its CPUs and NUMA nodes, its block devices, its controllers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HostCpu:
+    """One logical CPU, as libvirt's capabilities name it."""
+
+    number: int
+    node: int = 0
+    """NUMA node."""
+    socket: int = 0
+    core: int = 0
+    siblings: tuple[int, ...] = ()
+    """CPUs of the same core, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDevice:
+    """One whole block device of the host."""
+
+    path: str
+    """``/dev/sda``"""
+    scheduler: str = ""
+    """The I/O scheduler in use: ``bfq``, ``mq-deadline``, ``none``; empty while unknown."""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostResources:
+    """Read once when a host connects, and again when it is asked for."""
+
+    cpus: tuple[HostCpu, ...] = ()
+    node_memory_kib: tuple[tuple[int, int], ...] = ()
+    """(NUMA node, its memory)."""
+    block_devices: tuple[BlockDevice, ...] = ()
+    controllers: frozenset[str] | None = None
+    """cgroup controllers that guests can be held by, in v1's names (``cpu``, ``memory``, ``blkio``…); None while
+    unknown."""
+    shaper_missing: str = ""
+    """Why the kernel cannot shape network traffic («no sfq»); empty when it can, or while unknown."""
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        return tuple(node for node, _ in self.node_memory_kib) or tuple(sorted({cpu.node for cpu in self.cpus}))
+
+
+NO_RESOURCES = HostResources()

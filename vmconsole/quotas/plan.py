@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From «these limits shall become those» to the calls that do it, in an order in which each is accepted.
+
+Sources of the order: on cgroup v1 a child may never be allowed more CPU time than its parent (sched-bwc.rst), and
+memory alone never more than memory with swap (cgroup-v1/memory.rst). A running guest's count of vCPUs and its balloon
+never exceed their maximum. A disk's and a NIC's settings are one call, always given whole: what is left out of it
+would stay behind, and a burst length without its rate keeps a guest from starting.
+Pure functions, any thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmconsole.inventory.limits import CpuCap, LimitRef, Limits, LimitWrite, Value
+from vmconsole.quotas.rows import Call
+from vmconsole.quotas.table import BY_KEY, rows_of_call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_WHOLE = {Call.BLOCK_IO_TUNE, Call.INTERFACE}
+"""Calls that are given all their parameters."""
+_FIRST_WHEN_RAISED = ("guest_cap", "memory_swap_hard", "memory_max", "vcpu_max")
+"""Limits above others: raised before them, lowered after them."""
+_UNLIMITED = float("inf")
+
+
+def differences(before: Limits, wanted: Mapping[LimitRef, Value]) -> dict[LimitRef, Value]:
+    """What of ``wanted`` is not so already."""
+    return {ref: value for ref, value in wanted.items() if Limits({ref: value})[ref] != before[ref]}
+
+
+def plan(before: Limits, wanted: Mapping[LimitRef, Value]) -> tuple[LimitWrite, ...]:
+    """The writes that turn ``before`` into ``before.changed(wanted)``; nothing where nothing differs."""
+    after = before.changed(wanted)
+    order = list(BY_KEY)
+    changed = sorted(differences(before, wanted), key=lambda ref: (_rank(ref, before, after), order.index(ref.key)))
+    writes: dict[tuple[int, Call, str], dict[LimitRef, Value]] = {}
+    for ref in changed:
+        call = BY_KEY[ref.key].call
+        group = writes.setdefault((_rank(ref, before, after), call, ref.target), {})
+        group.update(_whole(call, ref, after) if call in _WHOLE else {ref: after[ref]})
+    return tuple(LimitWrite(call.name, target, tuple(found.items())) for (_, call, target), found in writes.items())
+
+
+def _rank(ref: LimitRef, before: Limits, after: Limits) -> int:
+    """0 is written first: what is above and raised; 1 the rest; 2 what is above and lowered.
+
+    What lies below is raised after its upper limit and lowered before it, so it is in the middle either way.
+    """
+    if ref.key not in _FIRST_WHEN_RAISED:
+        return 1
+    return 0 if _height(after[ref]) > _height(before[ref]) else 2
+
+
+def _height(value: Value) -> float:
+    if isinstance(value, CpuCap):
+        return _UNLIMITED if value.cores is None else value.cores
+    return float(value) if isinstance(value, int) else _UNLIMITED
+
+
+def _whole(call: Call, ref: LimitRef, after: Limits) -> dict[LimitRef, Value]:
+    return {found: after[found] for found in _siblings(call, ref)}
+
+
+def _siblings(call: Call, ref: LimitRef) -> Iterator[LimitRef]:
+    for row in rows_of_call(call):
+        if call is not Call.INTERFACE or row.parameter.split(".")[0] == BY_KEY[ref.key].parameter.split(".")[0]:
+            yield LimitRef(row.key, ref.target)

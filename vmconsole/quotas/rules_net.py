@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of network interfaces. Source: libvirt «Domain XML format», Quality of service; virnetdevbandwidth.c."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmconsole.inventory.limits import LimitRef
+from vmconsole.quotas.problems import Problem
+from vmconsole.quotas.table import BY_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmconsole.inventory.limits import Limits
+    from vmconsole.quotas.rows import Place
+    from vmconsole.quotas.situation import Situation
+
+_SHAPED = frozenset({"network", "bridge", "direct", "ethernet"})
+"""Kinds of interfaces that have a tap or a macvtap of their own."""
+
+
+def interfaces_can(limits: Limits, situation: Situation, _: Place) -> Iterator[Problem]:
+    kinds = {interface.mac: interface.kind for interface in situation.guest.interfaces}
+    for ref in limits.values:
+        if not ref.key.startswith("nic_") or ref.target not in kinds:
+            continue
+        kind = kinds[ref.target]
+        if kind not in _SHAPED:
+            yield Problem(ref, f"An interface of type {kind} cannot be limited.", "It has no device on the host.",
+                          "Connect it to a bridge or a network.")  # fmt: skip
+        elif ref.key == "nic_in_floor" and kind != "network":
+            yield Problem(ref, f"An interface of type {kind} has no floor.",
+                          "Only a network of libvirt's with a rate of its own can keep some of it free.",
+                          "Take the floor away.")  # fmt: skip
+
+
+def bursts_have_an_average(limits: Limits, situation: Situation, _: Place) -> Iterator[Problem]:
+    for interface in situation.guest.interfaces:
+        for way in ("in", "out"):
+            average = limits.number(f"nic_{way}_average", interface.mac)
+            peak = limits.number(f"nic_{way}_peak", interface.mac)
+            for what in ("peak", "burst"):
+                ref = LimitRef(f"nic_{way}_{what}", interface.mac)
+                if limits[ref] is not None and average is None:
+                    yield Problem(ref, f"{BY_KEY[ref.key].title} of {interface.mac} is set without an average.",
+                                  "libvirt does not start such a guest.", "Set the average as well.")  # fmt: skip
+            if peak is not None and average is not None and peak < average:
+                yield Problem(LimitRef(f"nic_{way}_peak", interface.mac),
+                              f"The peak of {interface.mac} is below its average.", "It would never be reached.",
+                              "Choose a peak of the average or more.")  # fmt: skip
+
+
+RULES = (interfaces_can, bursts_have_an_average)
