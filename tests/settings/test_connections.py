@@ -81,3 +81,18 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.undo()
     assert Connections(Profile(tmp_path)).all == (PLAIN,)
     assert [path.name for path in tmp_path.glob(".connections-*")] == []
+
+
+def test_one_is_replaced_in_its_place(tmp_path: Path) -> None:
+    connections = Profile(tmp_path).connections
+    last = SavedConnection("lxc:///")
+    connections.put(PROD, PLAIN, last)
+    new = SavedConnection("qemu+ssh://kvm9/system", "Big one")
+    connections.replace(PROD.uri, new)
+    assert Profile(tmp_path).connections.all == (new, PLAIN, last)
+    connections.replace(new.uri, last)
+    assert connections.all == (last, PLAIN)
+    connections.replace("unknown", PROD)
+    assert connections.all == (last, PLAIN, PROD)
+    assert [saved.group for saved in connections.all] == ["", "", "production"]
+    assert connections.groups == ("production",)

@@ -178,3 +178,11 @@ def test_after_close_nothing_is_answered(keyring: KeyringSecrets, marker: Path) 
     marker.touch()
     assert keyring.find(NAME, host=HOST) is None
     assert keyring.forget(HOST).cancelled()
+
+
+def test_logins_go_with_a_connection_to_its_new_address(service: SecretService, keyring: KeyringSecrets) -> None:
+    remember(keyring)
+    keyring.move(HOST, "qemu+ssh://root@kvm1:2222/system")
+    assert keyring.forget(HOST).result(10) == 0
+    assert keyring.find(NAME, host="qemu+ssh://root@kvm1:2222/system") == SECRET
+    assert keyring.forget("qemu+ssh://root@kvm1:2222/system").result(10) == 1

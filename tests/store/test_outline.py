@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmconsole.inventory import deltas
-from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
-from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.inventory.facts import Guest, GuestState, Host, HostLook, HostState
+from vmconsole.inventory.ids import GroupId, GuestId, HostId
 from vmconsole.metrics.figures import FIGURE_COUNT, Figure
 from vmconsole.metrics.frame import Frame, Source
 from vmconsole.store.filter import parse_filter, searchable
@@ -25,8 +25,9 @@ HOSTS = [HostId(f"test://h{number}") for number in range(3)]
 NAMES = ["web1", "web2", "web10", "DB", "db", "mail"]
 
 
-def host(number: int, name: str = "") -> Host:
-    return Host(id=HOSTS[number], name=name or f"h{number}", state=HostState.CONNECTED)
+def host(number: int, name: str = "", group: str = "") -> Host:
+    look = HostLook(group=group)
+    return Host(id=HOSTS[number], name=name or f"h{number}", state=HostState.CONNECTED, look=look)
 
 
 def guest(number: int, uuid: int, name: str, state: GuestState = GuestState.RUNNING) -> Guest:
@@ -45,13 +46,25 @@ def naive(store: Store, line: str) -> list[tuple[HostId, list[GuestId]]]:
     return rows
 
 
+def naive_groups(store: Store, hosts: list[HostId], *, is_grouped: bool) -> dict[GroupId | None, list[HostId]]:
+    """Which of the listed hosts stand under which heading, in order."""
+    of_host = {facts.id: facts.look.group for facts in store.hosts.values()}
+    if not is_grouped or not any(of_host.values()):
+        return {None: hosts}
+    names = sorted({of_host[h] for h in hosts} - {""}) + [""] * ("" in {of_host[h] for h in hosts})
+    return {GroupId(name): [h for h in hosts if of_host[h] == name] for name in names}
+
+
 def rows_of(outline: Outline) -> list[tuple[HostId, list[GuestId]]]:
     return [(h, list(outline.guests_of(h))) for h in outline.hosts]
 
 
 a_host = st.integers(0, 2)
 a_delta = st.one_of(
-    st.builds(lambda n, name: deltas.HostSeen(host(n, name)), a_host, st.sampled_from(["h1", "h2", "zoo", "10", "9"])),
+    st.builds(
+        lambda n, name, group: deltas.HostSeen(host(n, name, group)),
+        a_host, st.sampled_from(["h1", "h2", "zoo", "10", "9"]), st.sampled_from(["", "", "east", "west"]),
+    ),
     st.builds(lambda n: deltas.HostForgotten(HOSTS[n]), a_host),
     st.builds(
         lambda n, uuid, name, state: deltas.GuestSeen(guest(n, uuid, name, state)),
@@ -59,23 +72,35 @@ a_delta = st.one_of(
     ),
     st.builds(lambda n, uuid: deltas.GuestGone(GuestId(HOSTS[n], f"u{uuid}")), a_host, st.integers(0, 4)),
 )  # fmt: skip
-a_filter = st.sampled_from(["", "web", "1", "state:running", "-web", "host:h1", "zoo", "state:off db", "nothing"])
+a_filter = st.sampled_from(
+    ["", "web", "1", "state:running", "-web", "host:h1", "zoo", "state:off db", "nothing", "group:east"]
+)
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.one_of(st.lists(a_delta, max_size=4), a_filter), max_size=12))
-def test_any_history_gives_the_rows_that_a_fresh_look_gives(steps: list[list[Delta] | str]) -> None:
-    store, line = Store(), ""
+@given(st.lists(st.one_of(st.lists(a_delta, max_size=4), a_filter, st.booleans()), max_size=12))
+def test_any_history_gives_the_rows_that_a_fresh_look_gives(steps: list[list[Delta] | str | bool]) -> None:
+    store, line, is_grouped = Store(), "", False
     outline = Outline(store)
     for step in steps:
-        if isinstance(step, str):
+        if isinstance(step, bool):
+            is_grouped = step
+            outline.adopt(outline.plan_grouping(is_grouped=step))
+        elif isinstance(step, str):
             line = step
             outline.adopt(outline.plan_filter(parse_filter(line)))
         else:
             outline.adopt(outline.plan_changes(store.apply(step)))
-        assert rows_of(outline) == naive(store, line)
-        for row, listed in enumerate(outline.hosts):
-            assert outline.host_row(listed) == row
+        wanted = naive(store, line)
+        assert dict(rows_of(outline)) == dict(wanted)
+        groups = naive_groups(store, [h for h, _ in wanted], is_grouped=is_grouped)
+        assert [group for group in groups if group is not None] == outline.groups
+        assert [h for hosts in groups.values() for h in hosts] == outline.hosts
+        for place, listed in enumerate(outline.hosts):
+            assert outline.host_place(listed) == place
+            row = outline.host_row(listed)
+            assert row is not None
+            assert groups[outline.group_of(listed)][row] == listed
             assert [outline.guest_row(g) for g in outline.guests_of(listed)] == list(
                 range(len(outline.guests_of(listed)))
             )

@@ -11,7 +11,7 @@ import numpy as np
 
 from vmconsole.inventory import deltas
 from vmconsole.inventory.errors import DomainBusy
-from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
+from vmconsole.inventory.facts import Guest, GuestState, Host, HostLook, HostState
 from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.links.base import LinkDebug
 from vmconsole.links.fleet import Fleet
@@ -83,7 +83,11 @@ class FakeLink:
     asked: list[tuple[str, str]] = field(default_factory=list)
     watched: list[frozenset[str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    looks: list[HostLook] = field(default_factory=list)
     inside: LinkDebug | None = None
+
+    def set_look(self, look: HostLook) -> None:
+        self.looks.append(look)
 
     def debug(self) -> LinkDebug:
         return self.inside or LinkDebug(self.host_id, ())

@@ -90,35 +90,35 @@ def rows(dialog: QWidget) -> dict[str, StepRow]:
 
 
 def test_field_and_form_follow_each_other(dialog: AddHostDialog) -> None:
-    dialog._field.setText("admin@kvm5:2222")
+    dialog.field.line.setText("admin@kvm5:2222")
     form = dialog.form
     assert (form.host.text(), form.user.text(), form.port.value()) == ("kvm5", "admin", 2222)
     form.port.setValue(0)
     form.jump.setText("root@bastion")
     form.jump.textEdited.emit("root@bastion")
     form.read_only.setChecked(True)
-    text = dialog._field.text()
+    text = dialog.field.line.text()
     assert text == "qemu+ssh://admin@kvm5/system?vmconsole_jump=root@bastion&vmconsole_readonly=1"
     assert parse_uri(text).jump == "root@bastion"
     form.transport.setCurrentIndex(form.transport.findData("tls"))
     form.transport.activated.emit(0)
-    assert dialog._field.text() == "qemu+tls://admin@kvm5/system?vmconsole_readonly=1"
+    assert dialog.field.line.text() == "qemu+tls://admin@kvm5/system?vmconsole_readonly=1"
     assert not form.jump.isEnabled()
     assert "Only SSH" in form.jump.toolTip()
 
 
 def test_what_the_form_has_no_field_for_is_kept(dialog: AddHostDialog) -> None:
-    dialog._field.setText("qemu+ssh://kvm5/session?command=/opt/ssh&mode=direct")
+    dialog.field.line.setText("qemu+ssh://kvm5/session?command=/opt/ssh&mode=direct")
     dialog.form.user.setText("me")
     dialog.form.user.textEdited.emit("me")
-    assert dialog._field.text() == "qemu+ssh://me@kvm5/session?command=/opt/ssh&mode=direct"
+    assert dialog.field.line.text() == "qemu+ssh://me@kvm5/session?command=/opt/ssh&mode=direct"
 
 
 def test_a_host_is_kept_with_name_group_colour_and_whether_it_is_connected_at_start(
     rig: Rig, dialog: AddHostDialog
 ) -> None:
     assert [dialog.form.group.itemText(row) for row in range(dialog.form.group.count())] == ["", "production"]
-    dialog._field.setText("kvm5")
+    dialog.field.line.setText("kvm5")
     dialog.form.name.setText("Big one")
     dialog.form.group.setCurrentText("production")
     dialog.form.colour.setCurrentIndex(1)
@@ -135,7 +135,7 @@ def test_every_field_has_a_name_for_a_screen_reader(dialog: AddHostDialog) -> No
     fields = (form.transport, form.daemon, form.host, form.user, form.port, form.key, form.jump, form.name, form.group,
               form.colour)  # fmt: skip
     assert all(field.accessibleName() for field in fields)
-    assert dialog._field.accessibleName() == "Host"
+    assert dialog.field.line.accessibleName() == "Host"
 
 
 # ---- found on this computer
@@ -175,7 +175,7 @@ def test_a_host_that_is_in_the_console_is_not_offered_again(
 
 
 def test_the_steps_appear_as_they_pass(dialog: AddHostDialog, qtbot: QtBot, checks: list[ScriptedCheck]) -> None:
-    dialog._field.setText("kvm5")
+    dialog.field.line.setText("kvm5")
     dialog._check.click()
     (check,) = checks
     assert check.calls == ["start"]
@@ -204,7 +204,7 @@ def test_the_steps_appear_as_they_pass(dialog: AddHostDialog, qtbot: QtBot, chec
 def test_a_check_that_is_stopped_is_closed_and_heard_no_more(
     dialog: AddHostDialog, qtbot: QtBot, checks: list[ScriptedCheck]
 ) -> None:
-    dialog._field.setText("kvm5")
+    dialog.field.line.setText("kvm5")
     dialog._check.click()
     checks[0].post(Step("name", StepState.RUNNING))
     qtbot.waitUntil(lambda: len(rows(dialog)) == 1)
@@ -222,26 +222,26 @@ def test_a_check_that_is_stopped_is_closed_and_heard_no_more(
 
 
 def test_closing_the_dialog_ends_its_check(dialog: AddHostDialog, checks: list[ScriptedCheck]) -> None:
-    dialog._field.setText("kvm5")
+    dialog.field.line.setText("kvm5")
     dialog._check.click()
     dialog.reject()
     assert checks[0].calls == ["start", "close"]
 
 
 def test_another_address_leaves_the_check_of_the_first(dialog: AddHostDialog, checks: list[ScriptedCheck]) -> None:
-    dialog._field.setText("kvm5")
+    dialog.field.line.setText("kvm5")
     dialog._check.click()
     assert dialog.panel.isVisible()
-    dialog._field.setText("kvm6")
+    dialog.field.line.setText("kvm6")
     assert checks[0].calls == ["start", "close"]
     assert not dialog.panel.isVisible()
 
 
 def test_a_wrong_address_is_not_checked(dialog: AddHostDialog, checks: list[ScriptedCheck]) -> None:
-    dialog._field.setText("foo://x")
+    dialog.field.line.setText("foo://x")
     dialog._check.click()
     assert checks == []
-    assert dialog._error.explanation is not None
+    assert dialog.field.error.explanation is not None
 
 
 def test_a_real_check_of_a_port_that_nobody_serves(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
@@ -273,9 +273,7 @@ def test_a_host_in_the_list_is_checked_from_its_menu(rig: Rig, window: MainWindo
 
 def test_a_removed_host_whose_address_was_wrong_goes_from_the_tree(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
     del rig.fleet._links[host_id("kvm2")]
-    rig.profile.put("dont_ask.remove_connection", value=True)
-    window.tree.choose(host_id("kvm2"))
-    window.host_actions.remove_action.trigger()
+    window.host_actions._remove([rig.store.hosts[host_id("kvm2")]], forget=False)
     qtbot.waitUntil(lambda: host_id("kvm2") not in rig.store.hosts)
 
 
@@ -297,3 +295,67 @@ def test_a_host_for_looking_only_greys_the_acts_with_the_reason(rig: Rig, window
     window.guest_actions.refresh()
     assert not any(action.isEnabled() for action in window.guest_actions.actions.values())
     assert "looking only" in window.guest_actions["force-off"].toolTip()
+
+
+# ---- what is said while one types
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("qemu+tcp://kvm5/system", "Not encrypted"),
+        ("qemu+tls://kvm5/system", "certificates"),
+        ("qemu+libssh2://kvm5/system", "your ssh configuration and jump hosts do not count"),
+        ("qemu+ext://kvm5/system?command=/opt/way", "program of yours"),
+        ("kvm5", ""),
+        ("qemu:///system", ""),
+    ],
+)
+def test_a_transport_is_explained_at_once(dialog: AddHostDialog, text: str, words: str) -> None:
+    dialog.field.line.setText(text)
+    assert words in dialog.field.note.text()
+    assert dialog.field.note.isVisible() is bool(words)
+    assert dialog.field._icon.isVisible() is text.startswith("qemu+tcp")
+
+
+def test_choosing_tcp_in_the_form_says_at_once_that_it_is_not_encrypted(dialog: AddHostDialog) -> None:
+    dialog.field.line.setText("kvm5")
+    dialog.form.transport.setCurrentIndex(dialog.form.transport.findData("tcp"))
+    dialog.form.transport.activated.emit(0)
+    assert "Not encrypted" in dialog.field.note.text()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("foo://x", "«foo» is no libvirt driver."),
+        ("qemu+shh://x/system", "«shh» is no libvirt transport."),
+        ("qemu+ssh://kvm5/sytem", "After the host stands «/sytem»"),
+        ("qemu+ssh://kvm5:99999/system", "Port out of range"),
+        ("qemu+ssh://root:secret@kvm5/system", "holds a password"),
+        ("qemu+ext://kvm5/system", "none is named"),
+    ],
+)
+def test_a_wrong_address_is_told_exactly_at_the_field_after_a_pause(
+    dialog: AddHostDialog, qtbot: QtBot, text: str, words: str
+) -> None:
+    dialog.field.line.setText(text)
+    assert not dialog.field.note.isVisible(), "it may not be finished"
+    qtbot.waitUntil(lambda: words in dialog.field.note.text())
+    assert dialog.field._icon.isVisible()
+    dialog.field.line.setText("kvm5")
+    assert not dialog.field.note.isVisible()
+
+
+def test_a_program_is_a_field_of_its_own_and_not_taken_for_ssh(dialog: AddHostDialog) -> None:
+    dialog._more.setChecked(True)
+    dialog.field.line.setText("qemu+ext://kvm5/system?command=/opt/way")
+    assert dialog.form.program.isVisible()
+    assert dialog.form.program.text() == "/opt/way"
+    dialog.form.program.setText("/opt/other")
+    dialog.form.program.textEdited.emit("/opt/other")
+    assert dialog.field.text == "qemu+ext://kvm5/system?command=/opt/other"
+    dialog.form.transport.setCurrentIndex(dialog.form.transport.findData("ssh"))
+    dialog.form.transport.activated.emit(0)
+    assert dialog.field.text == "qemu+ssh://kvm5/system"
+    assert not dialog.form.program.isVisible()

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
-from tests.store.test_outline import HOSTS, a_delta, a_filter, naive
+from tests.store.test_outline import HOSTS, a_delta, a_filter, naive, naive_groups
 from tests.ui.fakes import Rig, frame, guest_id, host_id
 from vmconsole.inventory.facts import GuestState, HostState
-from vmconsole.inventory.ids import GuestId
+from vmconsole.inventory.ids import GroupId, GuestId
 from vmconsole.store.store import Store
 from vmconsole.ui.columns import CPU, DISK, MEMORY, NAME, NETWORK, STATE
 from vmconsole.ui.fleet_model import FleetModel
@@ -39,10 +39,22 @@ def rows_of(model: FleetModel) -> list[tuple[str, list[str]]]:
     found = []
     for row in range(model.rowCount()):
         top = model.index(row, 0)
-        below = [model.index(place, 0, top) for place in range(model.rowCount(top))]
-        assert all(model.parent(index) == top for index in below)
-        found.append((str(model.data(top)), [str(model.data(index)) for index in below]))
+        below = _below(model, top)
+        if isinstance(model.id_of(top), GroupId):
+            found += [(f"{model.data(top)}/{model.data(host)}", _texts(model, _below(model, host))) for host in below]
+        else:
+            found.append((str(model.data(top)), _texts(model, below)))
     return found
+
+
+def _below(model: FleetModel, top: QModelIndex) -> list[QModelIndex]:
+    below = [model.index(place, 0, top) for place in range(model.rowCount(top))]
+    assert all(model.parent(index) == top for index in below)
+    return below
+
+
+def _texts(model: FleetModel, rows: list[QModelIndex]) -> list[str]:
+    return [str(model.data(index)) for index in rows]
 
 
 a_frame = st.builds(
@@ -52,26 +64,41 @@ a_frame = st.builds(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.one_of(st.lists(st.one_of(a_delta, a_frame), max_size=4), a_filter), max_size=10))
-def test_any_history_shows_what_a_naive_model_shows(qapp: object, steps: list[list[Delta] | str]) -> None:
-    store, line = Store(), ""
+@given(st.lists(st.one_of(st.lists(st.one_of(a_delta, a_frame), max_size=4), a_filter, st.booleans()), max_size=10))
+def test_any_history_shows_what_a_naive_model_shows(qapp: object, steps: list[list[Delta] | str | bool]) -> None:
+    store, line, is_grouped = Store(), "", False
     model = make(store)
     tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Warning)
     kept: list[tuple[object, QPersistentModelIndex]] = []
     for step in steps:
-        if isinstance(step, str):
+        if isinstance(step, bool):
+            is_grouped = step
+            model.set_grouping(is_grouped=step)
+        elif isinstance(step, str):
             line = step
             model.set_filter(line)
         else:
             model.apply_changes(store.apply(step))
-        wanted = [(store.hosts[h].name, [_name(store, g) for g in guests]) for h, guests in naive(store, line)]
-        assert rows_of(model) == wanted
+        assert rows_of(model) == _wanted(store, line, is_grouped=is_grouped)
         for meant, index in kept:
             if index.isValid():
                 assert model.id_of(index) == meant, "a persistent index points at another row than it was made for"
         kept = [(model.id_of(index), QPersistentModelIndex(index)) for index in _all(model)]
         assert [model.index_of(meant) for meant, _ in kept if meant is not None] == [QModelIndex(i) for _, i in kept]
     del tester
+
+
+def _wanted(store: Store, line: str, *, is_grouped: bool) -> list[tuple[str, list[str]]]:
+    rows = dict(naive(store, line))
+    return [
+        (_under(group, store.hosts[h].name), [_name(store, guest) for guest in rows[h]])
+        for group, hosts in naive_groups(store, list(rows), is_grouped=is_grouped).items()
+        for h in hosts
+    ]
+
+
+def _under(group: GroupId | None, name: str) -> str:
+    return name if group is None else f"{group.name or 'No group'}/{name}"
 
 
 def _name(store: Store, guest: GuestId) -> str:
@@ -81,8 +108,10 @@ def _name(store: Store, guest: GuestId) -> str:
 
 
 def _all(model: FleetModel) -> list[QModelIndex]:
-    tops = [model.index(row, 0) for row in range(model.rowCount())]
-    return tops + [model.index(row, 0, top) for top in tops for row in range(model.rowCount(top))]
+    found = [model.index(row, 0) for row in range(model.rowCount())]
+    for index in found:  # it grows while it is gone through
+        found += _below(model, index)
+    return found
 
 
 @pytest.fixture

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QAbstractItemModel, Qt
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, Qt
 from PySide6.QtWidgets import QApplication
 
 from tests.ui.fakes import Rig, frame, guest_id, host_id
 from vmconsole.inventory import deltas
-from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
-from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.inventory.facts import Guest, GuestState, Host, HostLook, HostState
+from vmconsole.inventory.ids import GroupId, GuestId, HostId
 from vmconsole.ui.columns import CPU, STATE
 from vmconsole.ui.fleet_model import FleetModel
 from vmconsole.ui.fleet_view import FleetView
@@ -176,3 +177,124 @@ def test_several_rows_on_several_hosts_are_chosen_from_top_to_bottom(rig: Rig, t
     tree.selectAll()
     assert tree.chosen() == [host_id("kvm1"), guest_id("kvm1", "a"), host_id("kvm2"), guest_id("kvm2", "b")]
     assert tree.chosen_guests() == [guest_id("kvm1", "a"), guest_id("kvm2", "b")]
+
+
+# ---- groups
+
+
+def three_in_two_groups(rig: Rig) -> None:
+    for name, group in (("kvm1", "west"), ("kvm2", "east"), ("kvm3", "")):
+        rig.add_host(name, {"a": GuestState.RUNNING, "b": GuestState.SHUT_OFF}, look=HostLook(group=group))
+
+
+def tops(tree: FleetView) -> list[str]:
+    return [str(tree.model().index(row, 0).data()) for row in range(tree.model().rowCount())]
+
+
+def test_hosts_stand_under_their_groups_and_a_heading_stands_for_its_hosts(rig: Rig, tree: FleetView) -> None:
+    three_in_two_groups(rig)
+    assert tops(tree) == ["kvm1", "kvm2", "kvm3"]
+    tree.set_grouping(is_grouped=True)
+    assert tops(tree) == ["east", "west", "No group"]
+    east = tree.model().index(0, 0)
+    assert tree.isExpanded(east)
+    assert tree.isFirstColumnSpanned(0, tree.rootIndex())
+    assert tree._fleet.cells.remark(GroupId("east")) == "one host, 1 of 2 guests running"
+    tree.setCurrentIndex(east)
+    assert tree.chosen() == [host_id("kvm2")]
+    tree.selectAll()
+    assert [wanted for wanted in tree.chosen() if not isinstance(wanted, GuestId)] == [
+        host_id("kvm2"), host_id("kvm1"), host_id("kvm3"),
+    ]  # fmt: skip
+    assert len(tree.chosen()) == 9
+
+
+def test_a_host_that_comes_to_another_group_keeps_its_selection_and_what_was_closed(rig: Rig, tree: FleetView) -> None:
+    three_in_two_groups(rig)
+    tree.set_grouping(is_grouped=True)
+    tree.collapse(tree._fleet.index_of(host_id("kvm1")))
+    tree.choose(guest_id("kvm3", "a"))
+    rig.change_host("kvm3", look=HostLook(group="west"))
+    assert tops(tree) == ["east", "west"]
+    assert tree.chosen() == [guest_id("kvm3", "a")]
+    assert not tree.isExpanded(tree._fleet.index_of(host_id("kvm1")))
+    tree.set_grouping(is_grouped=False)
+    assert tops(tree) == ["kvm1", "kvm2", "kvm3"]
+    assert tree.chosen() == [guest_id("kvm3", "a")]
+    assert not tree.isExpanded(tree._fleet.index_of(host_id("kvm1")))
+
+
+def test_a_closed_group_stays_closed_and_opens_for_what_is_shown(rig: Rig, tree: FleetView) -> None:
+    three_in_two_groups(rig)
+    tree.set_grouping(is_grouped=True)
+    tree.collapse(tree._fleet.index_of(GroupId("west")))
+    assert tree.closed_groups == ["west"]
+    rig.change_host("kvm3", look=HostLook(group="east"))
+    assert not tree.isExpanded(tree._fleet.index_of(GroupId("west")))
+    tree.choose(guest_id("kvm1", "a"))
+    assert tree.isExpanded(tree._fleet.index_of(GroupId("west")))
+
+
+def test_a_filter_picks_a_group(rig: Rig, tree: FleetView) -> None:
+    three_in_two_groups(rig)
+    tree.set_grouping(is_grouped=True)
+    tree.set_filter("group:east")
+    assert tops(tree) == ["east"]
+    tree.set_filter("-group:east a")
+    assert tops(tree) == ["west", "No group"]
+    tree.set_filter("group:nowhere")
+    assert tops(tree) == []
+
+
+class CountingOutlineModel(FleetModel):
+    """Counts what a change costs."""
+
+    indexes = 0
+
+    def index(self, *arguments: object) -> QModelIndex:  # type: ignore[override]  # counted, and passed on as it is
+        type(self).indexes += 1
+        return super().index(*arguments)  # type: ignore[arg-type]  # same
+
+
+def test_one_change_among_four_thousand_guests_in_groups_makes_little_anew(
+    rig: Rig, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 hosts in ten groups with 20 guests each: counts, which are the same on every machine."""
+    from vmconsole.store.outline import Outline
+    from vmconsole.store.store import Store
+
+    store, theme = Store(), Theme()
+    model = CountingOutlineModel(store, theme, Formats(now=lambda: 1.0))
+    tree = FleetView(model, store, theme)
+    theme.setParent(tree)
+    qtbot.addWidget(tree)
+    tree.resize(700, 600)
+    tree.set_grouping(is_grouped=True)
+    hosts = [HostId(f"test://h{number:03}") for number in range(200)]
+    facts = [
+        Host(id=host, name=str(host), state=HostState.CONNECTED, look=HostLook(group=f"g{number % 10}"))
+        for number, host in enumerate(hosts)
+    ]
+    guests = {
+        h: [Guest(id=GuestId(h, f"u{n}"), name=f"g{n}", state=GuestState.RUNNING) for n in range(20)] for h in hosts
+    }
+    tree.apply_changes(
+        store.apply([*map(deltas.HostSeen, facts), *(deltas.GuestsListed(h, tuple(guests[h])) for h in hosts)])
+    )
+    with qtbot.waitExposed(tree):
+        tree.show()
+    QApplication.processEvents()
+    sorted_hosts: list[HostId] = []
+    sort = Outline._sort_guests
+    monkeypatch.setattr(Outline, "_sort_guests", lambda self, host: (sorted_hosts.append(host), sort(self, host))[1])
+    CountingOutlineModel.indexes = 0
+    changed = replace(guests[hosts[7]][3], state=GuestState.PAUSED)
+    tree.apply_changes(store.apply([deltas.GuestSeen(changed)]))
+    QApplication.processEvents()
+    assert sorted_hosts == [hosts[7]]
+    assert CountingOutlineModel.indexes < 400, "a guest's state lays no rows out anew"
+    sorted_hosts.clear()
+    tree.apply_changes(store.apply([deltas.HostSeen(replace(facts[7], look=HostLook(group="g3")))]))
+    QApplication.processEvents()
+    assert sorted_hosts == [hosts[7]]
+    assert model.outline.group_of(hosts[7]) == GroupId("g3")

@@ -248,8 +248,8 @@ def open_dialog(window: MainWindow) -> AddHostDialog:
 
 def test_a_connection_is_added_remembered_and_selected(rig: Rig, window: MainWindow) -> None:
     dialog = open_dialog(window)
-    dialog._field.setText("root@kvm9")
-    assert dialog._meaning.text() == "→ qemu+ssh://root@kvm9/system"
+    dialog.field.line.setText("root@kvm9")
+    assert dialog.field._meaning.text() == "→ qemu+ssh://root@kvm9/system"
     dialog._on_accepted()
     assert rig.links[dialog._context.fleet.hosts[-1]].calls == ["start"]
     assert [saved.uri for saved in rig.profile.connections.all] == ["qemu+ssh://root@kvm9/system"]
@@ -258,22 +258,21 @@ def test_a_connection_is_added_remembered_and_selected(rig: Rig, window: MainWin
 def test_a_wrong_address_is_told_in_words_and_nothing_is_started(rig: Rig, window: MainWindow) -> None:
     dialog = open_dialog(window)
     before = rig.fleet.hosts
-    dialog._field.setText("foo://kvm9/system")
+    dialog.field.line.setText("foo://kvm9/system")
     dialog._on_accepted()
     assert dialog.isVisible()
-    assert dialog._error.explanation is not None
-    assert "driver" in dialog._error.explanation.what
+    assert dialog.field.error.explanation is not None
+    assert "driver" in dialog.field.error.explanation.what
     assert rig.fleet.hosts == before
     assert rig.profile.connections.all == ()
-    dialog._field.setText("foo")
-    assert not dialog._error.isVisible(), "the message goes when the address is changed"
+    dialog.field.line.setText("foo")
+    assert not dialog.field.error.isVisible(), "the message goes when the address is changed"
 
 
 def test_a_removed_connection_is_forgotten(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
     rig.profile.connections.put(SavedConnection("test://kvm2"))
-    rig.profile.put("dont_ask.remove_connection", value=True)
     window.tree.choose(host_id("kvm2"))
-    window.host_actions.remove_action.trigger()
+    window.host_actions._remove([rig.store.hosts[host_id("kvm2")]], forget=False)
     qtbot.waitUntil(lambda: host_id("kvm2") not in rig.store.hosts)
     assert rig.profile.connections.all == ()
     assert window.model.rowCount() == 1

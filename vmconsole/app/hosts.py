@@ -6,13 +6,9 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import time
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.deltas import HostSeen
-from vmconsole.inventory.errors import BadAddress
-from vmconsole.inventory.facts import Host, HostLook, HostState
-from vmconsole.inventory.ids import HostId
+from vmconsole.inventory.facts import HostLook
 from vmconsole.links.diagnosis import Diagnosis
 from vmconsole.links.transport import make_transport
 from vmconsole.settings.connections import SavedConnection
@@ -120,12 +116,4 @@ def connect_all(options: Options, fleet: Fleet, profile: Profile, post: Post) ->
     saved = () if options.demo or options.connect else profile.connections.all
     wanted = [*((uri, True) for uri in options.connect), *((one.uri, one.connect_at_start) for one in saved)]
     for uri, connect in wanted:
-        try:
-            fleet.add(uri, connect=connect)
-        except BadAddress as error:
-            post(HostSeen(_wrong(uri, error)))
-
-
-def _wrong(uri: str, error: BadAddress) -> Host:
-    """A URI that cannot be right has a row of its own, with the reason, beside the hosts that work."""
-    return Host(id=HostId(uri), name=uri, state=HostState.FAILED, reason=error.explanation, since=time.time())
+        fleet.add_or_show(uri, connect=connect)

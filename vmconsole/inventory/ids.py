@@ -16,3 +16,11 @@ class GuestId:
 
     host: HostId
     uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupId:
+    """The heading that connections of one group stand under."""
+
+    name: str
+    """As the user wrote it; empty for those that have none."""

@@ -16,7 +16,7 @@ from vmconsole.inventory.errors import ConsoleError, HostNotAnswering, LinkLost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmconsole.inventory.facts import Host
+    from vmconsole.inventory.facts import Host, HostLook
     from vmconsole.inventory.ids import GuestId
     from vmconsole.metrics.delta import Delta, Post
 
@@ -87,8 +87,10 @@ def has_no_shell(host: Host) -> LinkLost:
 class HostFacts:
     """Keeps one host's facts, posts them when they change, and can be silenced for good."""
 
-    def __init__(self, host: Host, post: Post, *, clock: Callable[[], float]) -> None:
+    def __init__(self, host: Host, post: Post, *, clock: Callable[[], float], own_name: str = "") -> None:
+        """``own_name``: what the host is called where the user has no name for it."""
         self.host = host
+        self._own_name = own_name or host.name
         self._post = post
         self._clock = clock
         self._lock = threading.Lock()
@@ -113,6 +115,15 @@ class HostFacts:
         if changed != self.host:
             self.host = changed
             self.post(deltas.HostSeen(changed))
+
+    def call_itself(self, own_name: str) -> None:
+        """The host has told its own name, which gives way to the user's."""
+        self._own_name = own_name
+        self.change(name=self.host.look.name or own_name)
+
+    def set_look(self, look: HostLook) -> None:
+        """The user wishes the host to be shown otherwise."""
+        self.change(look=look, name=look.name or self._own_name)
 
     def announce(self) -> None:
         """Post the host as it is."""

@@ -101,7 +101,7 @@ class HostLink:
             uri.host_id, look.name or uri.display_name, since=clock(), is_read_only=uri.read_only, look=look,
             lacks=driver_of(uri).lacks, cap_parameter=driver_of(uri).cap_parameter,
         )  # fmt: skip
-        self._facts = HostFacts(host, post, clock=clock)
+        self._facts = HostFacts(host, post, clock=clock, own_name=uri.display_name)
         self._actor = Actor(f"link {uri.display_name}")
         self._observe = self._lane("observe", self._free_stuck)
         self._slow = self._lane("slow", self._free_stuck)
@@ -178,6 +178,9 @@ class HostLink:
 
     def watch(self, uuids: frozenset[str]) -> None:
         self._actor.call(lambda: self._watch(uuids))
+
+    def set_look(self, look: HostLook) -> None:
+        self._actor.call(lambda: self._facts.set_look(look))
 
     def shell(self) -> Shell | None:
         transport = self._transport
@@ -270,8 +273,9 @@ class HostLink:
         self._pulse_due(number)
 
     def _on_node_facts(self, facts: NodeFacts) -> None:
+        if facts.name:
+            self._facts.call_itself(marked(facts.name, self._uri))
         self._facts.change(
-            name=self._facts.host.look.name or (marked(facts.name, self._uri) if facts.name else self._facts.host.name),
             cpus=facts.cpus, memory_bytes=facts.memory_bytes,
             versions={**self._facts.host.versions, **facts.versions},
             caution=None if facts.is_secure else NOT_ENCRYPTED,

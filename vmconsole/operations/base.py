@@ -87,9 +87,27 @@ class HostOperation(Protocol):
         """Blocks; runs in a lane thread. Raises inventory.errors.ConsoleError."""
 
 
-AnyOperation = Operation | HostOperation
+@runtime_checkable
+class OwnOperation(Protocol):
+    """A change of the console itself, such as of its list of connections: it asks no host, so it runs in no lane."""
+
+    @property
+    def host(self) -> HostId: ...
+
+    @property
+    def title(self) -> str:
+        """«Remove kvm1 from the list»."""
+
+    def virsh(self) -> str:
+        """Empty: a host knows nothing of it."""
+
+    def run_here(self) -> Outcome:
+        """Does not block; runs in the thread that asks for it. Raises inventory.errors.ConsoleError."""
+
+
+AnyOperation = Operation | HostOperation | OwnOperation
 
 
 def host_of(operation: AnyOperation) -> HostId:
     """Where it is done."""
-    return operation.host if isinstance(operation, HostOperation) else operation.guest.host
+    return operation.host if isinstance(operation, (HostOperation, OwnOperation)) else operation.guest.host

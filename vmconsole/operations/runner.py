@@ -9,7 +9,7 @@ A link that dies or a deadline that passes under a running operation leaves its 
 done it. Only an operation that never began is FAILED or CANCELLED with nothing changed.
 
 What is asked of a host itself (``HostOperation``) waits in a line of its own: it is meant for when libvirt hangs, and
-with it whatever was asked of libvirt before.
+with it whatever was asked of libvirt before. What changes the console alone (``OwnOperation``) waits for nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
@@ -26,13 +26,12 @@ from typing import TYPE_CHECKING, TypeVar
 from vmconsole.inventory.deltas import TaskSeen
 from vmconsole.inventory.errors import ConsoleError, Explanation, LinkError
 from vmconsole.inventory.tasks import Task, TaskState
-from vmconsole.operations.base import HostOperation, host_of
+from vmconsole.operations.base import HostOperation, OwnOperation, host_of
 from vmconsole.operations.batch import Batch, Kind
 from vmconsole.operations.history import Step, UndoHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
     from vmconsole.inventory.ids import HostId
     from vmconsole.links.base import Link
@@ -59,12 +58,14 @@ class _Entry:
     has_begun: bool = False
 
 
-_Line = tuple["HostId", bool]
-"""What waits one after the other: the operations of one host, those on the host itself apart (True)."""
+_Line = tuple["HostId", str]
+"""What waits one after the other: the operations of one host, those on the host itself and our own apart."""
 
 
 def _line_of(entry: _Entry) -> _Line:
-    return host_of(entry.operation), isinstance(entry.operation, HostOperation)
+    operation = entry.operation
+    kind = "own" if isinstance(operation, OwnOperation) else "host" if isinstance(operation, HostOperation) else ""
+    return host_of(operation), kind
 
 
 class OperationRunner:
@@ -183,7 +184,7 @@ class OperationRunner:
             began_at=self._now(),
             host=host,
             virsh=operation.virsh(),
-            guest=None if isinstance(operation, HostOperation) else operation.guest,
+            guest=None if isinstance(operation, (HostOperation, OwnOperation)) else operation.guest,
         )
         entry = _Entry(operation, batch, task)
         self._entries[task.id] = entry
@@ -215,6 +216,9 @@ class OperationRunner:
 
     def _submit(self, line: _Line, entry: _Entry) -> None:
         operation = entry.operation
+        if isinstance(operation, OwnOperation):
+            self._on_ended(line, entry, self._done_here(entry, operation))
+            return
         link = self._fleet_link(host_of(operation))
         if link is None:
             with self._lock:
@@ -227,6 +231,17 @@ class OperationRunner:
         else:
             future = link.submit(self._begun(entry, operation.run), deadline_s=operation.deadline_s)
         future.add_done_callback(lambda ended: self._on_ended(line, entry, ended))
+
+    def _done_here(self, entry: _Entry, operation: OwnOperation) -> Future[Outcome]:
+        ended: Future[Outcome] = Future()
+        try:
+            self._begin(entry)
+            ended.set_result(operation.run_here())
+        except CancelledError:
+            ended.cancel()
+        except Exception as error:  # noqa: BLE001  # told apart where all that ends is
+            ended.set_exception(error)
+        return ended
 
     def _begun(self, entry: _Entry, run: Callable[[T], Outcome]) -> Callable[[T], Outcome]:
         """``run`` for the lane, told to the task list when it begins."""

@@ -61,12 +61,26 @@ class Connections:
     def all(self) -> tuple[SavedConnection, ...]:
         return tuple(self._all.values())
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names that are in use, in order."""
+        return tuple(sorted({saved.group for saved in self.all if saved.group}, key=str.casefold))
+
     def find(self, uri: str) -> SavedConnection | None:
         return self._all.get(uri)
 
     def put(self, *connections: SavedConnection) -> None:
         """Remember them, in place of those with the same URI."""
         self._all |= {saved.uri: saved for saved in connections}
+        self._write_or_log()
+
+    def replace(self, uri: str, by: SavedConnection) -> None:
+        """In its place; one of the new URI that was elsewhere goes."""
+        if uri not in self._all:
+            self.put(by)
+            return
+        kept = [by if saved.uri == uri else saved for saved in self.all if saved.uri == uri or saved.uri != by.uri]
+        self._all = {saved.uri: saved for saved in kept}
         self._write_or_log()
 
     def remove(self, *uris: str) -> None:

@@ -100,6 +100,22 @@ class KeyringSecrets:
             return nothing
         return self._submit(lambda: self._forget(host))
 
+    @property
+    def may_know(self) -> bool:
+        """Whether anything was ever remembered."""
+        return self._marker.exists()
+
+    def move(self, old: str, new: str) -> None:
+        """Begin to give a connection's logins to another, whose address has changed; does not block. What goes wrong
+        is logged: the logins are found by their account all the same."""
+
+        def tell(done: Future[None]) -> None:
+            if not done.cancelled() and done.exception() is not None:
+                log.warning("the logins could not be given to the new address: %s", done.exception())
+
+        if self.may_know:
+            self._submit(lambda: self._move(old, new)).add_done_callback(tell)
+
     def close(self, *, timeout_s: float = 0.2) -> None:
         """A job that the keyring keeps waiting is left behind."""
         with self._lock:
@@ -173,6 +189,13 @@ class KeyringSecrets:
         if names:
             backend.delete_password(self._service, _list_name(host))
         return gone
+
+    def _move(self, old: str, new: str) -> None:
+        names = self._names(old)
+        if names:
+            for name in names:
+                self._list(name, new)
+            self._need().delete_password(self._service, _list_name(old))
 
     def _names(self, host: str) -> list[str]:
         try:

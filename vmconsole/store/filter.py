@@ -3,8 +3,8 @@
 ten thousand guests.
 
 A line is words between blanks, and all of them must match. A plain word is looked for in the guest's name and title
-and in its host's name. ``name:``, ``host:``, ``state:`` and ``uuid:`` look in one place only; a hyphen before a word
-turns it round. Case does not matter.
+and in its host's name. ``name:``, ``host:``, ``group:``, ``state:`` and ``uuid:`` look in one place only; a hyphen
+before a word turns it round. Case does not matter; a word with blanks stands in quotes: ``group:"data centre"``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.facts import Guest, Host
 
-_FIELDS = ("name", "host", "state", "uuid")
+_FIELDS = ("name", "host", "group", "state", "uuid")
+_PARTS = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _BETWEEN = re.compile(r"[\s_-]+")
 
 
@@ -29,6 +30,7 @@ class Searchable:
     text: str
     name: str
     host: str
+    group: str
     state: str
     uuid: str
 
@@ -74,17 +76,16 @@ class Filter:
 
     def matches_host(self, host: Host) -> bool:
         """Whether the host itself is meant, so that it is shown even when it has no guests."""
-        about_host = [term for term in self.terms if term.field in {"", "host"}]
-        if len(about_host) < len(self.terms):
+        if any(term.field not in {"", "host", "group"} for term in self.terms):
             return False
-        name = host_text(host)
-        return all((term.word in name) is term.wanted for term in about_host)
+        name, group = host_text(host), host.look.group.casefold()
+        return all((term.word in (group if term.field == "group" else name)) is term.wanted for term in self.terms)
 
 
 def parse_filter(text: str) -> Filter:
     """Read a line as it stands in the field. Never fails: «state:» with nothing behind it asks for nothing yet."""
     terms = []
-    for part in text.casefold().split():
+    for part in (found.replace('"', "") for found in _PARTS.findall(text.casefold())):
         wanted = not (part.startswith("-") and len(part) > 1)
         word = part if wanted else part[1:]
         field, colon, rest = word.partition(":")
@@ -105,6 +106,7 @@ def searchable(guest: Guest, host: Host) -> Searchable:
         text=f"{name}\n{guest.title.casefold()}\n{place}",
         name=name,
         host=place,
+        group=host.look.group.casefold(),
         state=_BETWEEN.sub("", guest.state.value),
         uuid=guest.id.uuid.casefold(),
     )

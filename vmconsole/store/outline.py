@@ -13,12 +13,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.facts import GuestState
+from vmconsole.inventory.ids import GroupId, HostId
 from vmconsole.store.filter import Filter, Searchable, searchable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from vmconsole.inventory.ids import GuestId, HostId
+    from vmconsole.inventory.ids import GuestId
     from vmconsole.metrics.figures import Figure
     from vmconsole.store.changes import ChangeSet
     from vmconsole.store.store import Store
@@ -44,26 +45,37 @@ class Sorting:
     descending: bool = False
 
 
+Sections = list[tuple[GroupId | None, list[HostId]]]
+"""Headings and the hosts below each; without headings it is one section of None."""
+
+
 @dataclass(slots=True)
 class Plan:
     """Rows that differ from the present ones. ``guests`` holds the lists that change, one for each host."""
 
-    hosts: list[HostId] | None = None
+    sections: Sections | None = None
     guests: dict[HostId, list[GuestId]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return self.hosts is not None or bool(self.guests)
+        return self.sections is not None or bool(self.guests)
 
 
 class Outline:
-    """Rows of hosts, and of guests below each host, filtered and sorted."""
+    """Rows of hosts, under headings of their groups if wanted, and of guests below each host, filtered and sorted.
+
+    Headings show only where a host has a group at all.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._filter = Filter()
         self._sorting = Sorting()
+        self._is_grouped = False
+        self._sections: Sections = [(None, [])]
         self._hosts: list[HostId] = []
+        self._host_place: dict[HostId, int] = {}
         self._host_row: dict[HostId, int] = {}
+        self._group_of: dict[HostId, GroupId | None] = {}
         self._guests: dict[HostId, list[GuestId]] = {}
         self._guest_row: dict[HostId, dict[GuestId, int]] = {}
         self._sorted: dict[HostId, list[GuestId]] = {}
@@ -73,12 +85,33 @@ class Outline:
 
     @property
     def hosts(self) -> Sequence[HostId]:
+        """All that are listed, from top to bottom."""
         return self._hosts
+
+    @property
+    def groups(self) -> Sequence[GroupId]:
+        """The headings; none where hosts stand at the top."""
+        return [group for group, _ in self._sections if group is not None]
+
+    def hosts_in(self, group: GroupId) -> Sequence[HostId]:
+        return next((hosts for known, hosts in self._sections if known == group), ())
+
+    def group_of(self, host: HostId) -> GroupId | None:
+        """The heading above a listed host."""
+        return self._group_of.get(host)
+
+    def group_row(self, group: GroupId) -> int | None:
+        return next((row for row, (known, _) in enumerate(self._sections) if known == group), None)
+
+    def host_place(self, host: HostId) -> int | None:
+        """Among all listed hosts."""
+        return self._host_place.get(host)
 
     def guests_of(self, host: HostId) -> Sequence[GuestId]:
         return self._guests.get(host, ())
 
     def host_row(self, host: HostId) -> int | None:
+        """Below its heading, where there are headings."""
         return self._host_row.get(host)
 
     def guest_row(self, guest: GuestId) -> int | None:
@@ -114,15 +147,22 @@ class Outline:
         self._sorting = wanted
         return self._plan(self._store.hosts, order_again=True)
 
+    def plan_grouping(self, *, is_grouped: bool) -> Plan:
+        self._is_grouped = is_grouped
+        return self._plan((), order_again=False)
+
     def plan_order(self) -> Plan:
         """The same rows in the order that their newest figures give."""
         return self._plan(self._store.hosts, order_again=True) if self._sorting.figures else Plan()
 
     def adopt(self, plan: Plan) -> None:
         """Make a plan the present. The plan must be the newest one made."""
-        if plan.hosts is not None:
-            self._hosts = plan.hosts
-            self._host_row = {host: row for row, host in enumerate(plan.hosts)}
+        if plan.sections is not None:
+            self._sections = plan.sections
+            self._hosts = [host for _, hosts in plan.sections for host in hosts]
+            self._host_place = {host: place for place, host in enumerate(self._hosts)}
+            self._host_row = {host: row for _, hosts in plan.sections for row, host in enumerate(hosts)}
+            self._group_of = {host: group for group, hosts in plan.sections for host in hosts}
         for host, guests in plan.guests.items():
             self._guest_row.pop(host, None)
             if guests or host in self._store.hosts:
@@ -138,10 +178,20 @@ class Outline:
             guests = self._matching(host)
             if guests != self._guests.get(host, []):
                 plan.guests[host] = guests
-        hosts = self._listed_hosts(plan)
-        if hosts != self._hosts:
-            plan.hosts = hosts
+        sections = self._in_sections(self._listed_hosts(plan))
+        if sections != self._sections:
+            plan.sections = sections
         return plan
+
+    def _in_sections(self, hosts: list[HostId]) -> Sections:
+        """Groups by name, and last the hosts that have none."""
+        known = self._store.hosts
+        if not self._is_grouped or not any(facts.look.group for facts in known.values()):
+            return [(None, hosts)]
+        found: dict[str, list[HostId]] = {}
+        for host in hosts:
+            found.setdefault(known[host].look.group, []).append(host)
+        return [(GroupId(name), found[name]) for name in sorted(found, key=lambda name: (not name, name_key(name)))]
 
     def _listed_hosts(self, plan: Plan) -> list[HostId]:
         known = self._store.hosts

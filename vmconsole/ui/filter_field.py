@@ -35,8 +35,8 @@ class FilterField(QLineEdit):
         self.setToolTip(
             self.tr(
                 "All words must match. A word is looked for in names of guests and hosts.\n"
-                "name:web  host:kvm2  state:running  state:paused  state:off do so in one place only;\n"
-                "a hyphen turns a word round: -state:running"
+                "name:web  host:kvm2  group:production  state:running  state:off do so in one place only;\n"
+                'a hyphen turns a word round: -state:running; blanks stand in quotes: group:"data centre"'
             )
         )
         self._glass = QAction(theme.icon("filter"), "", self)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from vmconsole.inventory.facts import GuestState, HostState
-from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.inventory.ids import GroupId, GuestId, HostId
 from vmconsole.metrics.figures import FIGURE_COUNT
 from vmconsole.ui import columns, words
 from vmconsole.ui.columns import COLUMNS, CPU, MEMORY
@@ -18,12 +18,15 @@ from vmconsole.ui.columns import COLUMNS, CPU, MEMORY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from vmconsole.inventory.facts import Host
     from vmconsole.store.changes import ChangeSet
     from vmconsole.store.store import Store
     from vmconsole.ui.formats import Formats
 
 translate = QCoreApplication.translate
 Texts = tuple[str, ...]
+Row = HostId | GuestId | GroupId
+AWAY = {HostState.NOT_ANSWERING, HostState.FAILED}
 SUMMED = tuple(figure for column in COLUMNS for figure in column.figures)
 
 
@@ -36,7 +39,7 @@ class RowTexts:
 
 
 class FleetCells:
-    """What the cells of a host's or a guest's row say."""
+    """What the cells of a row say: a host's, a guest's, or a group's heading."""
 
     def __init__(self, store: Store, formats: Formats) -> None:
         self._store = store
@@ -54,16 +57,18 @@ class FleetCells:
                 of_host.pop(guest.uuid, None)
                 of_host.pop("", None)
 
-    def of(self, wanted: HostId | GuestId) -> Texts:
+    def of(self, wanted: Row) -> Texts:
         """One text per column."""
+        if isinstance(wanted, GroupId):
+            return (words.group_name(wanted), *[""] * (len(COLUMNS) - 1))
         return self._of(wanted).texts
 
-    def is_faded(self, wanted: HostId | GuestId) -> bool:
-        return self._of(wanted).is_faded
+    def is_faded(self, wanted: Row) -> bool:
+        return not isinstance(wanted, GroupId) and self._of(wanted).is_faded
 
-    def mark(self, wanted: HostId | GuestId) -> str:
-        """The colour that the user gave a host, for its row; empty for none, and for guests."""
-        host = None if isinstance(wanted, GuestId) else self._store.hosts.get(wanted)
+    def mark(self, wanted: Row) -> str:
+        """The colour that the user gave a host, for its row; empty for none, and for other rows."""
+        host = None if isinstance(wanted, (GuestId, GroupId)) else self._store.hosts.get(wanted)
         return "" if host is None else host.look.colour
 
     def _of(self, wanted: HostId | GuestId) -> RowTexts:
@@ -84,14 +89,16 @@ class FleetCells:
         guest = self._store.guest(wanted) if isinstance(wanted, GuestId) else None
         return guest is not None and not guest.state.has_process
 
-    def spoken(self, wanted: HostId | GuestId, column: int) -> str:
+    def spoken(self, wanted: Row, column: int) -> str:
         """A figure for a screen reader, with its unit."""
         if column < CPU or not isinstance(wanted, GuestId):
             return self.of(wanted)[column]
         return columns.spoken_of(column, columns.value_of(column, self._row(wanted)), self._formats)
 
-    def remark(self, wanted: HostId | GuestId, *, with_state: bool = False) -> str:
+    def remark(self, wanted: Row, *, with_state: bool = False) -> str:
         """The small words behind a name: why it is not as usual. ``with_state`` says the usual as well."""
+        if isinstance(wanted, GroupId):
+            return self._group_remark(wanted)
         if isinstance(wanted, GuestId):
             return self._guest_remark(wanted, with_state=with_state)
         host = self._store.hosts.get(wanted)
@@ -102,6 +109,18 @@ class FleetCells:
         running, known = self._counts(wanted)
         told = translate("Fleet", "{running} of {known} running").format(running=running, known=known)
         return f"{words.host_state(host, self._formats)}, {told}" if with_state else told
+
+    def _members(self, group: GroupId) -> list[Host]:
+        return [host for host in self._store.hosts.values() if host.look.group == group.name]
+
+    def _group_remark(self, group: GroupId) -> str:
+        hosts = self._members(group)
+        told = words.counted(len(hosts), one=translate("Fleet", "one host"), many=translate("Fleet", "{n} hosts"))
+        counts = [self._counts(host.id) for host in hosts]
+        running, known = sum(count[0] for count in counts), sum(count[1] for count in counts)
+        told += translate("Fleet", ", {running} of {known} guests running").format(running=running, known=known)
+        away = sum(host.state in AWAY for host in hosts)
+        return told + (translate("Fleet", ", {n} away").format(n=away) if away else "")
 
     def _guest_remark(self, wanted: GuestId, *, with_state: bool) -> str:
         guest, host = self._store.guest(wanted), self._store.hosts.get(wanted.host)
@@ -115,8 +134,10 @@ class FleetCells:
             parts.append(translate("Fleet", "{age} ago").format(age=self._formats.age(age)))
         return ", ".join(parts)
 
-    def colour(self, wanted: HostId | GuestId) -> str:
+    def colour(self, wanted: Row) -> str:
         """Which of the theme's colours the remark has."""
+        if isinstance(wanted, GroupId):
+            return "warning" if any(host.state in AWAY for host in self._members(wanted)) else "quiet"
         if isinstance(wanted, GuestId):
             guest = self._store.guest(wanted)
             return "problem" if guest is not None and guest.state is GuestState.CRASHED else "quiet"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vmconsole.inventory.ids import HostId
-    from vmconsole.ui.fleet_model import FleetModel
+    from vmconsole.ui.fleet_model import FleetModel, Row
     from vmconsole.ui.sparkline import Sparklines
     from vmconsole.ui.theme import Theme
 
@@ -106,14 +106,14 @@ class NameCell(_Cell):
             shown = option.fontMetrics.elidedText(remark, Qt.TextElideMode.ElideRight, box.width())
             painter.drawText(box, _LEFT, shown)
 
-    def _icon_mode(self, state: int, wanted: HostId | GuestId) -> QIcon.Mode:
+    def _icon_mode(self, state: int, wanted: Row) -> QIcon.Mode:
         """Pale where a guest's state is only the last that was known."""
         if state & _SELECTED:
             return QIcon.Mode.Selected
         is_stale = isinstance(wanted, GuestId) and self._model.is_away(wanted.host)
         return QIcon.Mode.Disabled if is_stale else QIcon.Mode.Normal
 
-    def _name(self, painter: QPainter, option: QStyleOptionViewItem, wanted: HostId | GuestId, box: QRect) -> int:
+    def _name(self, painter: QPainter, option: QStyleOptionViewItem, wanted: Row, box: QRect) -> int:
         """Draw the name, a host's in bold; its width in pixels."""
         font = QFont(option.font)
         font.setBold(not isinstance(wanted, GuestId))

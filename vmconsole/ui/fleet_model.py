@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from vmconsole.inventory.facts import HostState
-from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.inventory.ids import GroupId, GuestId, HostId
 from vmconsole.store.filter import Filter, parse_filter
 from vmconsole.store.outline import Outline, Sorting
 from vmconsole.ui import columns, words
@@ -32,14 +32,18 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 NO_INDEX = QModelIndex()
+Row = HostId | GuestId | GroupId
 ID_ROLE = int(Role.UserRole)
-"""The row's ``HostId`` or ``GuestId``."""
-_HOST = 0
+"""What stands in the row."""
+_TOP = 0
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 
 class FleetModel(QAbstractItemModel):
-    """Two levels: hosts, and the guests of each. Internal id 0 is a host's row; a guest's is its host's own number."""
+    """Hosts, and the guests of each; with headings of groups above, if wanted.
+
+    The internal id of a row is the number of the host or heading that it stands below, 0 at the top.
+    """
 
     def __init__(self, store: Store, theme: Theme, formats: Formats, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -48,11 +52,11 @@ class FleetModel(QAbstractItemModel):
         self._formats = formats
         self.outline = Outline(store)
         self.cells = FleetCells(store, formats)
-        self._numbers: dict[HostId, int] = {}
-        self._numbered: dict[int, HostId] = {}
-        self._below: list[tuple[int, int]] = []
-        """Per host's row: the number that its guests' rows carry, and how many those are. A layout of ten thousand rows
-        asks ``index`` for each."""
+        self._numbers: dict[HostId | GroupId, int] = {}
+        self._numbered: dict[int, HostId | GroupId] = {}
+        self._below: dict[int, list[tuple[int, int]]] = {_TOP: []}
+        """Number of a heading (or of the top) → for each row below it, the number that the rows below that one carry,
+        and how many those are. A layout of ten thousand rows asks ``index`` for each."""
         self._readers: dict[int, Callable[[QModelIndex], object]] = {
             int(Role.DisplayRole): self._text,
             int(Role.AccessibleTextRole): self._spoken,
@@ -65,41 +69,42 @@ class FleetModel(QAbstractItemModel):
 
     # -- ids and rows ------------------------------------------------------------------------------------------
 
-    def id_of(self, index: Index) -> HostId | GuestId | None:
+    def id_of(self, index: Index) -> Row | None:
         """What stands in a row; None for an index that is none."""
         if not index.isValid():
             return None
-        host = self._host_of(index)
-        if host is None or index.internalId() == _HOST:
-            return host
-        guests = self.outline.guests_of(host)
-        return guests[index.row()] if index.row() < len(guests) else None
+        rows = self.rows_below(self._numbered.get(index.internalId()))
+        return rows[index.row()] if index.row() < len(rows) else None
 
-    def index_of(self, wanted: HostId | GuestId, column: int = NAME) -> QModelIndex:
-        """Where a host or guest stands; invalid when it is not listed (now)."""
+    def rows_below(self, above: Row | None) -> Sequence[Row]:
+        """What stands below a row; below None stands the top."""
+        if above is None:
+            return self.outline.groups or self.outline.hosts
+        if isinstance(above, GroupId):
+            return self.outline.hosts_in(above)
+        return () if isinstance(above, GuestId) else self.outline.guests_of(above)
+
+    def index_of(self, wanted: Row, column: int = NAME) -> QModelIndex:
+        """Where it stands; invalid when it is not listed (now)."""
         if isinstance(wanted, GuestId):
             row = self.outline.guest_row(wanted)
             if row is None or self.outline.host_row(wanted.host) is None:
                 return QModelIndex()
             return self.createIndex(row, column, self._number(wanted.host))
-        row = self.outline.host_row(wanted)
-        return QModelIndex() if row is None else self.createIndex(row, column, _HOST)
+        if isinstance(wanted, GroupId):
+            row = self.outline.group_row(wanted)
+            return QModelIndex() if row is None else self.createIndex(row, column, _TOP)
+        row, group = self.outline.host_row(wanted), self.outline.group_of(wanted)
+        above = _TOP if group is None else self._number(group)
+        return QModelIndex() if row is None else self.createIndex(row, column, above)
 
-    def _number(self, host: HostId) -> int:
-        number = self._numbers.get(host)
+    def _number(self, wanted: HostId | GroupId) -> int:
+        number = self._numbers.get(wanted)
         if number is None:
             number = len(self._numbers) + 1
-            self._numbers[host] = number
-            self._numbered[number] = host
+            self._numbers[wanted] = number
+            self._numbered[number] = wanted
         return number
-
-    def _host_of(self, index: Index) -> HostId | None:
-        """The host of a guest's row, or of the host's own row."""
-        number = index.internalId()
-        if number != _HOST:
-            return self._numbered.get(number)
-        hosts = self.outline.hosts
-        return hosts[index.row()] if index.row() < len(hosts) else None
 
     # -- changes -----------------------------------------------------------------------------------------------
 
@@ -108,7 +113,7 @@ class FleetModel(QAbstractItemModel):
         self.cells.forget(changes)
         self._take(self.outline.plan_changes(changes))
         for host in changes.hosts_changed:
-            self._announce_host(host)
+            self.announce_host(host)
         rows: dict[HostId, list[int]] = {}
         for guest in changes.guests_changed:
             row = self.outline.guest_row(guest)
@@ -121,6 +126,10 @@ class FleetModel(QAbstractItemModel):
         wanted = parse_filter(text)
         if wanted != self.outline.filter:
             self._take(self.outline.plan_filter(wanted))
+
+    def set_grouping(self, *, is_grouped: bool) -> None:
+        """Whether hosts stand under headings of their groups."""
+        self._take(self.outline.plan_grouping(is_grouped=is_grouped))
 
     @property
     def filter(self) -> Filter:
@@ -137,15 +146,11 @@ class FleetModel(QAbstractItemModel):
             self.createIndex(first, first_column, number), self.createIndex(last, len(COLUMNS) - 1, number)
         )
 
-    def _announce_host(self, host: HostId, *, first_column: int = 0) -> None:
-        row = self.outline.host_row(host)
-        if row is not None:
-            self.announce_hosts(row, row, first_column=first_column)
-
-    def announce_hosts(self, first: int, last: int, *, first_column: int = 0) -> None:
-        self.dataChanged.emit(
-            self.createIndex(first, first_column, _HOST), self.createIndex(last, len(COLUMNS) - 1, _HOST)
-        )
+    def announce_host(self, host: HostId, *, first_column: int = 0) -> None:
+        """Tell the view that a host's row has something new."""
+        index = self.index_of(host, first_column)
+        if index.isValid():
+            self.dataChanged.emit(index, index.siblingAtColumn(len(COLUMNS) - 1))
 
     def _take(self, plan: Plan) -> None:
         """Adopt new rows, and lead persistent indexes (selection, expansion) to where their rows now stand."""
@@ -155,10 +160,23 @@ class FleetModel(QAbstractItemModel):
         old = self.persistentIndexList()
         meant = [(self.id_of(index), index.column()) for index in old]
         self.outline.adopt(plan)
-        self._below = [(self._number(host), len(self.outline.guests_of(host))) for host in self.outline.hosts]
+        self._below = self._count_below()
         new = [QModelIndex() if wanted is None else self.index_of(wanted, column) for wanted, column in meant]
         self.changePersistentIndexList(old, new)
         self.layoutChanged.emit()
+
+    def _count_below(self) -> dict[int, list[tuple[int, int]]]:
+        outline = self.outline
+
+        def count(hosts: Sequence[HostId]) -> list[tuple[int, int]]:
+            return [(self._number(host), len(outline.guests_of(host))) for host in hosts]
+
+        if not outline.groups:
+            return {_TOP: count(outline.hosts)}
+        members = {self._number(group): outline.hosts_in(group) for group in outline.groups}
+        below = {number: count(hosts) for number, hosts in members.items()}
+        below[_TOP] = [(number, len(hosts)) for number, hosts in members.items()]
+        return below
 
     # -- readers by role ---------------------------------------------------------------------------------------
 
@@ -185,6 +203,8 @@ class FleetModel(QAbstractItemModel):
         if isinstance(wanted, GuestId):
             guest = self._store.guest(wanted)
             return None if guest is None else self._theme.guest_icon(guest.state)
+        if isinstance(wanted, GroupId):
+            return self._theme.icon("folder")
         host = None if wanted is None else self._store.hosts.get(wanted)
         return None if host is None else self._theme.host_icon(host.state)
 
@@ -193,6 +213,8 @@ class FleetModel(QAbstractItemModel):
         if isinstance(wanted, GuestId):
             guest = self._store.guest(wanted)
             return "" if guest is None else words.guest_hint(guest, self._store.hosts.get(wanted.host))
+        if isinstance(wanted, GroupId):
+            return self.cells.remark(wanted)
         host = None if wanted is None else self._store.hosts.get(wanted)
         return "" if host is None else words.host_hint(host, self._formats)
 
@@ -201,27 +223,25 @@ class FleetModel(QAbstractItemModel):
     def index(self, row: int, column: int, parent: Index = NO_INDEX) -> QModelIndex:
         if not 0 <= column < len(COLUMNS):
             return QModelIndex()
-        if not parent.isValid():
-            return self.createIndex(row, column, _HOST) if 0 <= row < len(self._below) else QModelIndex()
-        place = parent.row()
-        if parent.internalId() != _HOST or parent.column() != NAME or place >= len(self._below):
-            return QModelIndex()
-        number, count = self._below[place]
+        number, count = self._below_row(parent)
         return self.createIndex(row, column, number) if 0 <= row < count else QModelIndex()
 
+    def _below_row(self, parent: Index) -> tuple[int, int]:
+        """The number that the rows below carry, and how many those are."""
+        if not parent.isValid():
+            return _TOP, len(self._below[_TOP])
+        rows = self._below.get(parent.internalId())
+        place = parent.row()
+        if rows is None or parent.column() != NAME or place >= len(rows):
+            return _TOP, 0
+        return rows[place]
+
     def parent(self, index: Index = NO_INDEX) -> Any:  # hides QObject.parent, as in Qt
-        number = index.internalId() if index.isValid() else _HOST
-        if number == _HOST:
-            return QModelIndex()
-        row = self.outline.host_row(self._numbered[number])
-        return QModelIndex() if row is None else self.createIndex(row, NAME, _HOST)
+        number = index.internalId() if index.isValid() else _TOP
+        return QModelIndex() if number == _TOP else self.index_of(self._numbered[number])
 
     def rowCount(self, parent: Index = NO_INDEX) -> int:
-        if not parent.isValid():
-            return len(self._below)
-        if parent.internalId() != _HOST or parent.column() != NAME or parent.row() >= len(self._below):
-            return 0
-        return self._below[parent.row()][1]
+        return self._below_row(parent)[1]
 
     def columnCount(self, parent: Index = NO_INDEX) -> int:
         return len(COLUMNS)
@@ -231,7 +251,7 @@ class FleetModel(QAbstractItemModel):
         return reader(cast("QModelIndex", index)) if reader is not None and index.isValid() else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        if index.internalId() != _HOST:
+        if index.internalId() not in self._below:
             return _GUEST_FLAGS
         return _HOST_FLAGS if index.isValid() else Qt.ItemFlag.NoItemFlags
 

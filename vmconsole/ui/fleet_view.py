@@ -2,7 +2,7 @@
 """The tree «Hosts and guests» on the screen. GUI thread.
 
 On a tick it announces the visible rows of the hosts that ticked, and nothing else. It remembers, by id, what the user
-chose and opened, so that a filter that hides rows takes neither away.
+chose and opened, so that a filter that hides rows takes neither away. A group's heading stands for all its hosts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from PySide6.QtGui import QPainter, QPalette
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
 
 from vmconsole.inventory.facts import HostState
-from vmconsole.inventory.ids import GuestId
+from vmconsole.inventory.ids import GroupId, GuestId
 from vmconsole.ui.columns import COLUMNS, CPU, NAME, STATE
 from vmconsole.ui.fleet_delegate import PAD, FigureCell, NameCell, WordCell, number_width
 from vmconsole.ui.fleet_model import FleetModel
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import HostId
     from vmconsole.store.changes import ChangeSet
     from vmconsole.store.store import Store
+    from vmconsole.ui.fleet_model import Row
     from vmconsole.ui.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
@@ -62,10 +63,10 @@ class FleetView(QTreeView):
         self._store = store
         self._sparklines = Sparklines(store)
         self._visible: dict[HostId, list[GuestId]] | None = None
-        self._closed: set[HostId] = set()
-        self._wanted: list[HostId | GuestId] = []
+        self._closed: set[HostId | GroupId] = set()
+        self._wanted: list[Row] = []
         self._chosen: Sequence[HostId | GuestId] | None = None
-        self._anchor: tuple[HostId | GuestId, int] | None = None
+        self._anchor: tuple[Row, int] | None = None
         self._is_restoring = False
         self._empty_text = ""
         self._figure_cell = FigureCell(model, theme, self, sparklines=self._sparklines, visible=self.visible_guests)
@@ -128,28 +129,25 @@ class FleetView(QTreeView):
     # -- what is chosen ----------------------------------------------------------------------------------------
 
     def chosen(self) -> Sequence[HostId | GuestId]:
-        """Selected rows from top to bottom, without those that the filter hides."""
+        """What is selected from top to bottom, without what the filter hides; for a heading, the hosts below it."""
         if self._chosen is None:
-            self._chosen = sorted(self._selected_ids(), key=self._place)
+            meant: dict[HostId | GuestId, None] = {}
+            for row in self._selected_rows():
+                meant |= dict.fromkeys(self._fleet.outline.hosts_in(row) if isinstance(row, GroupId) else (row,))
+            self._chosen = sorted(meant, key=self._place)
         return self._chosen
 
-    def _selected_ids(self) -> Iterator[HostId | GuestId]:
+    def _selected_rows(self) -> Iterator[Row]:
         """From the selection's ranges: Qt's own list of rows takes a second for ten thousand."""
-        outline = self._fleet.outline
         for part in self.selectionModel().selection().toList():
-            if part.left() > NAME:
-                continue
-            host = self._fleet.id_of(part.parent())
-            rows: Sequence[HostId | GuestId] = (
-                outline.hosts if host is None or isinstance(host, GuestId) else outline.guests_of(host)
-            )
-            yield from rows[part.top() : part.bottom() + 1]
+            if part.left() <= NAME:
+                yield from self._fleet.rows_below(self._fleet.id_of(part.parent()))[part.top() : part.bottom() + 1]
 
     def _place(self, wanted: HostId | GuestId) -> tuple[int, int]:
         outline = self._fleet.outline
         if isinstance(wanted, GuestId):
-            return outline.host_row(wanted.host) or 0, outline.guest_row(wanted) or 0
-        return outline.host_row(wanted) or 0, -1
+            return outline.host_place(wanted.host) or 0, outline.guest_row(wanted) or 0
+        return outline.host_place(wanted) or 0, -1
 
     def chosen_guests(self) -> Sequence[GuestId]:
         return [wanted for wanted in self.chosen() if isinstance(wanted, GuestId)]
@@ -159,8 +157,10 @@ class FleetView(QTreeView):
         index = self._fleet.index_of(wanted)
         if not index.isValid():
             return False
-        if isinstance(wanted, GuestId):
-            self.expand(index.parent())
+        above = index.parent()
+        while above.isValid():
+            self.expand(above)
+            above = above.parent()
         self.setCurrentIndex(index)
         self.scrollTo(index)
         return True
@@ -180,11 +180,16 @@ class FleetView(QTreeView):
     @property
     def closed_hosts(self) -> Sequence[HostId]:
         """Hosts that the user closed: others open by themselves when they appear."""
-        return sorted(self._closed)
+        return sorted(row for row in self._closed if not isinstance(row, GroupId))
 
-    def set_closed_hosts(self, hosts: Iterable[HostId]) -> None:
-        """Hosts that shall stay closed when they appear."""
-        self._closed = set(hosts)
+    @property
+    def closed_groups(self) -> Sequence[str]:
+        """Headings that the user closed."""
+        return sorted(row.name for row in self._closed if isinstance(row, GroupId))
+
+    def set_closed(self, hosts: Iterable[HostId], groups: Iterable[str] = ()) -> None:
+        """What shall stay closed when it appears."""
+        self._closed = {*hosts, *(GroupId(name) for name in groups)}
 
     # -- changes -----------------------------------------------------------------------------------------------
 
@@ -192,13 +197,15 @@ class FleetView(QTreeView):
         """Take in a ChangeSet: rows first, then the visible figures."""
         self._sparklines.forget(changes.ticked | changes.hosts_removed)
         self._fleet.apply_changes(changes)
-        if changes.hosts_changed:
-            self._span_hosts()
+        self._span(changes.hosts_changed)
         if changes.ticked and self.isVisible():
             self._announce(changes.ticked)
 
     def set_filter(self, text: str) -> None:
         self._fleet.set_filter(text)
+
+    def set_grouping(self, *, is_grouped: bool) -> None:
+        self._fleet.set_grouping(is_grouped=is_grouped)
 
     def _announce(self, hosts: Iterable[HostId], *, first_column: int = CPU) -> None:
         visible = self._visible_rows()
@@ -209,9 +216,7 @@ class FleetView(QTreeView):
             rows = [row for row in map(self._fleet.outline.guest_row, guests) if row is not None]
             if rows:
                 self._fleet.announce(host, min(rows), max(rows), first_column=first_column)
-            row = self._fleet.outline.host_row(host)
-            if row is not None:
-                self._fleet.announce_hosts(row, row, first_column=first_column)
+            self._fleet.announce_host(host, first_column=first_column)
 
     # -- what is visible ---------------------------------------------------------------------------------------
 
@@ -226,7 +231,7 @@ class FleetView(QTreeView):
                 wanted = self._fleet.id_of(index)
                 if isinstance(wanted, GuestId):
                     found.setdefault(wanted.host, []).append(wanted)
-                elif wanted is not None:
+                elif wanted is not None and not isinstance(wanted, GroupId):
                     found.setdefault(wanted, [])
             self._visible = found
         return self._visible
@@ -255,25 +260,28 @@ class FleetView(QTreeView):
     def _on_rows_changed(self) -> None:
         self._forget_visible()
         self._chosen = None
-        self._open_hosts()
-        self._span_hosts()
+        self._open_rows()
+        self._span((*self._fleet.outline.groups, *self._fleet.outline.hosts))
         self._choose_again()
         self._is_restoring = False
         self._keep_place()
         self.chosen_changed.emit()
 
-    def _open_hosts(self) -> None:
+    def _open_rows(self) -> None:
         """While a filter is set every host that has hits is open; otherwise as the user left it."""
         filtered = bool(self._fleet.filter)
-        for host in self._fleet.outline.hosts:
-            self.setExpanded(self._fleet.index_of(host), filtered or host not in self._closed)
+        rows: list[HostId | GroupId] = [*self._fleet.outline.groups, *self._fleet.outline.hosts]
+        for row in rows:
+            self.setExpanded(self._fleet.index_of(row), filtered or row not in self._closed)
 
-    def _span_hosts(self) -> None:
-        """A host that is away says why over the whole row: that matters more than sums of old values."""
-        for row, host in enumerate(self._fleet.outline.hosts):
-            is_away = self._fleet.is_away(host)
-            if is_away != self.isFirstColumnSpanned(row, QModelIndex()):  # setting it lays all rows out anew
-                self.setFirstColumnSpanned(row, QModelIndex(), is_away)
+    def _span(self, rows: Iterable[HostId | GroupId]) -> None:
+        """A heading has no figures. A host that is away says why: that matters more than sums of old values."""
+        for wanted in rows:
+            index = self._fleet.index_of(wanted)
+            is_wide = isinstance(wanted, GroupId) or self._fleet.is_away(wanted)
+            place = (index.row(), index.parent())
+            if index.isValid() and is_wide != self.isFirstColumnSpanned(*place):  # setting it lays all rows out anew
+                self.setFirstColumnSpanned(*place, is_wide)
 
     def _choose_again(self) -> None:
         """Rows that the filter took away have lost their selection: give it back when they return."""
@@ -300,7 +308,7 @@ class FleetView(QTreeView):
     def _on_selection(self, _now: QItemSelection, _before: QItemSelection) -> None:
         self._chosen = None
         if not self._is_restoring:
-            self._wanted = list(self.chosen())
+            self._wanted = list(self._selected_rows())
             self.chosen_changed.emit()
 
     @Slot(QModelIndex)
@@ -313,13 +321,13 @@ class FleetView(QTreeView):
 
     def _remember(self, index: QModelIndex, *, is_open: bool) -> None:
         self._forget_visible()
-        host = self._fleet.id_of(index)
-        if self._is_restoring or self._fleet.filter or host is None or isinstance(host, GuestId):
+        row = self._fleet.id_of(index)
+        if self._is_restoring or self._fleet.filter or row is None or isinstance(row, GuestId):
             return
         if is_open:
-            self._closed.discard(host)
+            self._closed.discard(row)
         else:
-            self._closed.add(host)
+            self._closed.add(row)
 
     # -- by the clock ------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connect, Disconnect, Try Now, Check, the daemon's log and restart, Forget Login, Remove: for the selected hosts.
+"""Connect, Disconnect, Try Now, Check, Edit, the daemon's log and restart, Forget Login, Remove: for selected hosts.
 
 GUI thread.
 """
@@ -10,15 +10,18 @@ import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Slot
-from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 
 from vmconsole.inventory.deltas import EventSeen
 from vmconsole.inventory.facts import HostState
 from vmconsole.links.address import try_parse
-from vmconsole.operations.base import Confirmation
+from vmconsole.settings.connections import SavedConnection
 from vmconsole.ui.add_host.check_dialog import CheckDialog
-from vmconsole.ui.confirm import confirm
+from vmconsole.ui.add_host.edit_dialog import EditHostDialog
+from vmconsole.ui.add_host.remove_dialog import ask_to_remove
+from vmconsole.ui.connection_change import ConnectionChange, Listed
 from vmconsole.ui.daemon_actions import DaemonActions
+from vmconsole.ui.error_help import ErrorHelp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu, QWidget
 
     from vmconsole.inventory.facts import Host
-    from vmconsole.inventory.ids import HostId
+    from vmconsole.inventory.ids import GuestId, HostId
     from vmconsole.ui.context import Context
     from vmconsole.ui.theme import Theme
 
@@ -38,7 +41,15 @@ WAITING = frozenset({HostState.NOT_ANSWERING, HostState.FAILED})
 class HostActions(QObject):
     """``chosen`` says which hosts are selected."""
 
-    def __init__(self, context: Context, theme: Theme, chosen: Callable[[], Sequence[HostId]], parent: QWidget) -> None:
+    def __init__(
+        self,
+        context: Context,
+        theme: Theme,
+        chosen: Callable[[], Sequence[HostId]],
+        parent: QWidget,
+        *,
+        show_limits: Callable[[GuestId], None] = lambda _: None,
+    ) -> None:
         super().__init__(parent)
         self._context = context
         self._chosen = chosen
@@ -47,7 +58,10 @@ class HostActions(QObject):
         self.try_action = QAction(theme.icon("reboot"), self.tr("&Try Now"), self)
         self.disconnect_action = QAction(theme.icon("disconnect"), self.tr("&Disconnect"), self)
         self.check_action = QAction(theme.icon("check"), self.tr("Chec&k Connection…"), self)
+        self.edit_action = QAction(theme.icon("edit"), self.tr("&Edit Connection…"), self)
+        self.edit_action.setShortcut(QKeySequence("F2"))
         self.daemon = DaemonActions(context, theme, parent)
+        self.helped_by = ErrorHelp(context, show_limits=show_limits, daemon=self.daemon)
         self.log_action = QAction(theme.icon("terminal"), self.tr("Show libvirtd's &Log"), self)
         self.restart_action = QAction(theme.icon("reload"), self.tr("Restart &libvirtd…"), self)
         self.forget_action = QAction(theme.icon("key"), self.tr("Forget Login"), self)
@@ -57,6 +71,7 @@ class HostActions(QObject):
         self.try_action.triggered.connect(self._on_connect)
         self.disconnect_action.triggered.connect(self._on_disconnect)
         self.check_action.triggered.connect(self._on_check)
+        self.edit_action.triggered.connect(self._on_edit)
         self.log_action.triggered.connect(self._on_log)
         self.restart_action.triggered.connect(self._on_restart)
         self.forget_action.triggered.connect(self._on_forget)
@@ -67,6 +82,7 @@ class HostActions(QObject):
             (self.try_action, "reboot"),
             (self.disconnect_action, "disconnect"),
             (self.check_action, "check"),
+            (self.edit_action, "edit"),
             (self.log_action, "terminal"),
             (self.restart_action, "reload"),
             (self.forget_action, "key"),
@@ -85,6 +101,7 @@ class HostActions(QObject):
         menu.addAction(self.log_action)
         menu.addAction(self.restart_action)
         menu.addSeparator()
+        menu.addAction(self.edit_action)
         menu.addAction(self.copy_action)
         menu.addAction(self.forget_action)
         menu.addAction(self.remove_action)
@@ -99,6 +116,8 @@ class HostActions(QObject):
              self.tr("Not now: the host is disconnected already.")),
             (self.check_action, any(self._can_check(host) for host in self._hosts()),
              self.tr("Not now: this host is made up, or its address is wrong.")),
+            (self.edit_action, any(not host.is_demo for host in self._hosts()),
+             self.tr("Not now: this host is made up.")),
             (self.log_action, *self._one(self.daemon.why_no_log)),
             (self.restart_action, *self._one(self.daemon.why_no_restart)),
             (self.forget_action, bool(states) and self._context.secrets is not None,
@@ -142,7 +161,7 @@ class HostActions(QObject):
         for host in self._hosts():
             uri = try_parse(host.id)
             if uri is not None and not host.is_demo:
-                CheckDialog(self._context, self._theme, host.id, uri, self._window).show()
+                CheckDialog(self._context, self._theme, host.id, uri, self._window, helped_by=self.helped_by).show()
 
     @Slot()
     def _on_log(self) -> None:
@@ -181,28 +200,53 @@ class HostActions(QObject):
 
         bridge.when_done(secrets.forget(host.id), tell)
 
+    # -- the list itself -----------------------------------------------------------------------------------------------
+
+    def _listed(self, host: Host) -> Listed:
+        saved = self._context.profile.connections.find(host.id)
+        is_wanted = host.state is not HostState.DISCONNECTED
+        return Listed(saved or SavedConnection(host.id), is_kept=saved is not None, is_wanted=is_wanted)
+
+    @Slot()
+    def _on_edit(self) -> None:
+        """A window for each."""
+        for host in self._hosts():
+            if not host.is_demo:
+                saved = self._listed(host).saved
+                dialog = EditHostDialog(self._context, self._theme, saved, self._window, helped_by=self.helped_by)
+                dialog.edited.connect(lambda wanted, host=host.id: self._edit(host, wanted))
+                dialog.show()
+
+    def _edit(self, host_id: HostId, wanted: SavedConnection) -> None:
+        """What is edited is kept from now on, also what the command line had brought."""
+        host = self._context.store.hosts.get(host_id)
+        if host is not None:  # it may have been removed meanwhile
+            before = self._listed(host)
+            after = Listed(wanted, is_wanted=before.is_wanted)
+            self._context.runner.run([ConnectionChange(self._context, host.name, before=before, after=after)])
+
     @Slot()
     def _on_remove(self) -> None:
         hosts = self._hosts()
         if hosts:
-            question = Confirmation(
-                key="remove_connection",
-                question=translate("HostActions", "Remove {names} from the list?").format(
-                    names=", ".join(host.name for host in hosts)
-                ),
-                loses=translate(
-                    "HostActions", "The host and its guests stay as they are. Charts kept for them here are dropped."
-                ),
-            )
-            confirm(
-                self._window, self._context.profile, question,
-                verb=translate("HostActions", "Remove"), then=lambda: self._remove([host.id for host in hosts]),
+            secrets = self._context.secrets
+            ask_to_remove(
+                self._window, [host.name for host in hosts],
+                may_know_login=secrets is not None and secrets.may_know,
+                then=lambda forget: self._remove(hosts, forget=forget),
             )  # fmt: skip
 
-    def _remove(self, hosts: Sequence[HostId]) -> None:
+    def _remove(self, hosts: Sequence[Host], *, forget: bool) -> None:
+        """As one step for undo. A made-up host is gone for good: no address leads back to it."""
         for host in hosts:
-            self._context.fleet.remove(host)
-        self._context.profile.connections.remove(*hosts)
+            if host.is_demo:
+                self._context.fleet.remove(host.id)
+            elif forget:
+                self._forget(host)
+        real = [host for host in hosts if not host.is_demo]
+        self._context.runner.run(
+            [ConnectionChange(self._context, host.name, before=self._listed(host), after=None) for host in real]
+        )
 
     @Slot()
     def _on_theme(self) -> None:

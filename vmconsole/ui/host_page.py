@@ -49,6 +49,7 @@ class HostPage(QScrollArea):
     """``show_host`` once per selection, ``refresh`` when something of it changed. What is wanted: of this host."""
 
     check_wanted = Signal()
+    edit_wanted = Signal()
     log_wanted = Signal()
 
     def __init__(
@@ -80,6 +81,8 @@ class HostPage(QScrollArea):
         self._disconnect = self._button(self.tr("Disconnect"), self._on_disconnect)
         self._check = self._button(self.tr("Check…"), self.check_wanted)
         self._check.setToolTip(self.tr("Try the connection and what the console needs on the host, step by step"))
+        self._edit = self._button(self.tr("Edit…"), self.edit_wanted)
+        self._edit.setToolTip(self.tr("Name, colour, group and address of this connection (F2)"))
         self._log = self._button(self.tr("Show libvirtd's Log"), self.log_wanted)
         self._reason = ErrorView(theme, self, helped_by=helped_by, beside=BESIDE)
         self._caution = ErrorView(theme, self, icon="warning")
@@ -105,7 +108,7 @@ class HostPage(QScrollArea):
         head.setSpacing(10)
         head.addWidget(self._icon)
         head.addLayout(titles, 1)
-        for button in (self._log, self._check, self._try, self._connect, self._disconnect):
+        for button in (self._log, self._edit, self._check, self._try, self._connect, self._disconnect):
             head.addWidget(button)
         column = QVBoxLayout()
         column.setSpacing(12)
@@ -194,6 +197,7 @@ class HostPage(QScrollArea):
         self._connect.setVisible(host.state is HostState.DISCONNECTED)
         self._disconnect.setVisible(host.state is not HostState.DISCONNECTED)
         self._check.setVisible(not host.is_demo)
+        self._edit.setVisible(not host.is_demo)
         self._fill(host)
 
     def _fill(self, host: Host) -> None:

@@ -19,6 +19,10 @@ VERSION = 1
 """Raise it when docks or columns change so that an old state would fit no more."""
 
 
+GROUPING = "tree.group_by"
+"""Setting: ``group`` (as at first) or ``none``."""
+
+
 class LayoutMemory:
     """``save`` when the window closes, ``restore`` before it is first shown."""
 
@@ -38,9 +42,11 @@ class LayoutMemory:
             self._put(key, bytes(state.toBase64().data()).decode("ascii"))
         self._put("window.columns_version", VERSION)
         self._put("window.closed_hosts", list(self._tree.closed_hosts))
+        self._put("window.closed_groups", list(self._tree.closed_groups))
 
     def restore(self) -> None:
-        self._tree.set_closed_hosts(HostId(text) for text in self._profile.texts("window.closed_hosts"))
+        closed = (HostId(text) for text in self._profile.texts("window.closed_hosts"))
+        self._tree.set_closed(closed, self._profile.texts("window.closed_groups"))
         geometry = self._state("window.geometry")
         if geometry is not None:
             self._window.restoreGeometry(geometry)

@@ -31,7 +31,6 @@ from vmconsole.ui.confirm import ask_all_again
 from vmconsole.ui.debug_dock import DebugDock
 from vmconsole.ui.diagnostics import Diagnostics
 from vmconsole.ui.empty_page import EmptyPage
-from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.events_dock import EventsDock
 from vmconsole.ui.filter_field import FilterField
 from vmconsole.ui.fleet_model import FleetModel
@@ -40,7 +39,7 @@ from vmconsole.ui.formats import Formats
 from vmconsole.ui.guest_page import GuestPage
 from vmconsole.ui.host_actions import HostActions
 from vmconsole.ui.host_page import HostPage
-from vmconsole.ui.layout_memory import LayoutMemory
+from vmconsole.ui.layout_memory import GROUPING, LayoutMemory
 from vmconsole.ui.menus import Menus
 from vmconsole.ui.tasks_dock import TasksDock
 from vmconsole.ui.theme import Theme, set_scheme
@@ -82,6 +81,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._memory = LayoutMemory(context.profile, self, self.tree, self._split)
         self._memory.restore()
+        self._choose_settings()
         self._refresh_all()
 
     # -- for app -----------------------------------------------------------------------------------------------
@@ -127,8 +127,8 @@ class MainWindow(QMainWindow):
         self.filter_field = FilterField(theme, self)
         self.tree = FleetView(self.model, context.store, theme, self)
         self.guest_page = GuestPage(context, theme, formats, self)
-        self.host_actions = HostActions(context, theme, self._chosen_hosts, self)
-        helped = ErrorHelp(context, show_limits=self.show_limits, daemon=self.host_actions.daemon)
+        self.host_actions = HostActions(context, theme, self._chosen_hosts, self, show_limits=self.show_limits)
+        helped = self.host_actions.helped_by
         self.host_page = HostPage(context, theme, formats, self.model.cells, self, helped_by=helped)
         self.empty_page = EmptyPage(context.store, theme, formats, self)
         self.tasks_dock = TasksDock(context, theme, formats, self, helped_by=helped)
@@ -194,6 +194,7 @@ class MainWindow(QMainWindow):
         self.tree.header().customContextMenuRequested.connect(self.columns_menu.on_header_menu)
         self.empty_page.add_wanted.connect(self.add_connection)
         self.host_page.check_wanted.connect(self.host_actions.check_action.trigger)
+        self.host_page.edit_wanted.connect(self.host_actions.edit_action.trigger)
         self.host_page.log_wanted.connect(self.host_actions.log_action.trigger)
         self.events_dock.shown_wanted.connect(self._on_shown_wanted)
         self._soon = self._once_after(0, self._show_chosen)
@@ -206,6 +207,15 @@ class MainWindow(QMainWindow):
         timer.setInterval(wait_ms)
         timer.timeout.connect(slot)
         return timer
+
+    def _choose_settings(self) -> None:
+        """Tick what the profile says in the menus, and do it."""
+        profile, menus = self.context.profile, self.menus
+        scheme = str(profile.get(SCHEME, "desktop"))
+        menus.scheme_actions.get(scheme, menus.scheme_actions["desktop"]).setChecked(True)
+        grouping = str(profile.get(GROUPING, "group"))
+        menus.grouping_actions.get(grouping, menus.grouping_actions["group"]).setChecked(True)
+        self.tree.set_grouping(is_grouped=menus.grouping_actions["group"].isChecked())
 
     # -- what comes from the Store -----------------------------------------------------------------------------
 
@@ -323,7 +333,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def add_connection(self) -> None:
-        dialog = AddHostDialog(self.context, self._theme, self)
+        dialog = AddHostDialog(self.context, self._theme, self, helped_by=self.host_actions.helped_by)
         dialog.added.connect(self._on_added)
         dialog.show()
 
@@ -361,6 +371,13 @@ class MainWindow(QMainWindow):
         if isinstance(action, QAction):
             self.context.profile.put(SCHEME, str(action.data()))
             set_scheme(str(action.data()))
+
+    @Slot()
+    def on_grouping_chosen(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.context.profile.put(GROUPING, str(action.data()))
+            self.tree.set_grouping(is_grouped=action.data() == "group")
 
     @Slot()
     def about(self) -> None:

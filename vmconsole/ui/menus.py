@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from PySide6.QtWidgets import QDockWidget
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.main_window import MainWindow
     from vmconsole.ui.theme import Theme
 
+GROUPINGS = ("group", "none")
 SCHEMES = ("desktop", "light", "dark")
 
 
@@ -40,6 +41,8 @@ class Menus:
         self.redo.setIconText(window.tr("Do it again"))
         self.add_connection.setToolTip(window.tr("Add a host to the list"))
         self.scheme_actions: dict[str, QAction] = {}
+        self.grouping_actions: dict[str, QAction] = {}
+        """Name → action, of which one is ticked."""
         self._file(host_actions)
         self._edit()
         self._view_menu = window.menuBar().addMenu(window.tr("&View"))
@@ -95,6 +98,7 @@ class Menus:
         self._view_menu.addSeparator()
         self._view_menu.addAction(self._action(window.tr("&Open All Hosts"), window.open_all_hosts, "Ctrl++"))
         self._view_menu.addAction(self._action(window.tr("&Close All Hosts"), window.close_all_hosts, "Ctrl+-"))
+        self._grouping(self._view_menu.addMenu(window.tr("&Group Hosts By")))
         self._view_menu.addMenu(window.columns_menu)
         self._view_menu.addSeparator()
         self._schemes(self._view_menu.addMenu(window.tr("C&olours")))
@@ -105,16 +109,27 @@ class Menus:
 
     def _schemes(self, menu: QMenu) -> None:
         window = self._window
-        group = QActionGroup(window)
-        for name, text in zip(
-            SCHEMES, (window.tr("As the &Desktop"), window.tr("&Light"), window.tr("&Dark")), strict=True
-        ):
-            action = self._action(text, window.on_scheme_chosen)
+        texts = (window.tr("As the &Desktop"), window.tr("&Light"), window.tr("&Dark"))
+        self.scheme_actions = self._choices(menu, zip(SCHEMES, texts, strict=True), window.on_scheme_chosen)
+
+    def _grouping(self, menu: QMenu) -> None:
+        window = self._window
+        texts = (window.tr("Their &Group"), window.tr("&Nothing"))
+        self.grouping_actions = self._choices(menu, zip(GROUPINGS, texts, strict=True), window.on_grouping_chosen)
+
+    def _choices(
+        self, menu: QMenu, choices: Iterable[tuple[str, str]], slot: Callable[..., object]
+    ) -> dict[str, QAction]:
+        """One of several; the action's data is its name."""
+        group = QActionGroup(self._window)
+        made = {}
+        for name, text in choices:
+            action = made[name] = self._action(text, slot)
             action.setCheckable(True)
             action.setData(name)
             group.addAction(action)
             menu.addAction(action)
-            self.scheme_actions[name] = action
+        return made
 
     def _help(self) -> None:
         window = self._window

@@ -11,6 +11,7 @@ from vmconsole.inventory.facts import GuestState, HostState
 
 if TYPE_CHECKING:
     from vmconsole.inventory.facts import Guest, Host
+    from vmconsole.inventory.ids import GroupId
     from vmconsole.ui.formats import Formats
 
 STALE_S = 5.0
@@ -35,6 +36,10 @@ def guest_state(state: GuestState) -> str:
         GuestState.SUSPENDED: translate("States", "suspended"),
         GuestState.UNKNOWN: translate("States", "state unknown"),
     }[state]
+
+
+def group_name(group: GroupId) -> str:
+    return group.name or translate("States", "No group")
 
 
 def host_state_word(state: HostState) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import HostId
     from vmconsole.links.uri import ConnectionUri
     from vmconsole.ui.context import Context
+    from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.theme import Theme
 
 SIZE = (760, 560)
@@ -24,7 +25,14 @@ class CheckDialog(QDialog):
     """Not modal: a login may be asked for meanwhile, and the cure is often in another window."""
 
     def __init__(
-        self, context: Context, theme: Theme, host: HostId, uri: ConnectionUri, parent: QWidget | None = None
+        self,
+        context: Context,
+        theme: Theme,
+        host: HostId,
+        uri: ConnectionUri,
+        parent: QWidget | None = None,
+        *,
+        helped_by: ErrorHelp | None = None,
     ) -> None:
         super().__init__(parent)
         self._context = context
@@ -35,7 +43,7 @@ class CheckDialog(QDialog):
         self.setWindowTitle(self.tr("Check Connection: {name}").format(name=name))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(*SIZE)
-        self.panel = CheckPanel(context, theme, self)
+        self.panel = CheckPanel(context, theme, self, helped_by=helped_by)
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         self._again = self._buttons.addButton(self.tr("Check Again"), QDialogButtonBox.ButtonRole.ActionRole)
         for button in self._buttons.buttons():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vmconsole.links.diagnosis import Diagnosis
     from vmconsole.links.uri import ConnectionUri
     from vmconsole.ui.context import Context
+    from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
@@ -33,8 +34,16 @@ class CheckPanel(QWidget):
 
     running_changed = Signal()
 
-    def __init__(self, context: Context, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        theme: Theme,
+        parent: QWidget | None = None,
+        *,
+        helped_by: ErrorHelp | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._help = helped_by
         self._context = context
         self._theme = theme
         self._number = 0

@@ -9,24 +9,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGroupBox, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGroupBox, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from vmconsole.inventory.errors import BadAddress
-from vmconsole.links.address import address_of, form_of, full_address, try_parse
-from vmconsole.links.uri import parse_uri
+from vmconsole.links.address import address_of, form_of, try_parse
 from vmconsole.settings.connections import SavedConnection
+from vmconsole.ui.add_host.address_field import AddressField
 from vmconsole.ui.add_host.check_panel import CheckPanel
 from vmconsole.ui.add_host.form import MoreForm
 from vmconsole.ui.add_host.found_view import FoundView
-from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.theme import fade
 
 if TYPE_CHECKING:
-    from vmconsole.inventory.errors import Explanation
     from vmconsole.links.discovery import Places
     from vmconsole.ui.context import Context
+    from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.theme import Theme
 
 WIDTH = 680
@@ -39,7 +38,13 @@ class AddHostDialog(QDialog):
     added = Signal(object)
 
     def __init__(
-        self, context: Context, theme: Theme, parent: QWidget | None = None, *, places: Places | None = None
+        self,
+        context: Context,
+        theme: Theme,
+        parent: QWidget | None = None,
+        *,
+        places: Places | None = None,
+        helped_by: ErrorHelp | None = None,
     ) -> None:
         """``places``: where hosts are looked for, if not where they are on this computer."""
         super().__init__(parent)
@@ -47,22 +52,18 @@ class AddHostDialog(QDialog):
         self.setWindowTitle(self.tr("Add Connection"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(WIDTH)
-        self._field = QLineEdit(self)
-        self._field.setAccessibleName(self.tr("Host"))
-        self._field.setPlaceholderText("root@kvm1")
-        self._field.textChanged.connect(self._on_text)
-        self._meaning = QLabel(self)
-        self._meaning.setTextFormat(Qt.TextFormat.PlainText)
-        self._meaning.setAccessibleName(self.tr("Address that will be used"))
-        fade(self._meaning, theme)
-        self._error = ErrorView(theme, self)
-        groups = sorted({saved.group for saved in context.profile.connections.all if saved.group})
-        self.form = MoreForm(groups, self)
+        self.field = AddressField(theme, self, helped_by=helped_by)
+        self.field.typed.connect(self._on_text)
+        self.field.fitted.connect(self._fit_soon)
+        self._fitting = QTimer(self)
+        self._fitting.setSingleShot(True)
+        self._fitting.timeout.connect(self._fit)
+        self.form = MoreForm(context.profile.connections.groups, self)
         self.form.address_changed.connect(self._on_form)
         self._more = self._make_more()
         self.found = FoundView(context, theme, self, places=places)
         self.found.chosen_changed.connect(self._refresh)
-        self.panel = CheckPanel(context, theme, self)
+        self.panel = CheckPanel(context, theme, self, helped_by=helped_by)
         self.panel.area.setMinimumHeight(self.fontMetrics().height() * CHECK_LINES)
         self.panel.running_changed.connect(self._refresh)
         self.panel.hide()
@@ -97,8 +98,6 @@ class AddHostDialog(QDialog):
         self._buttons.rejected.connect(self.reject)
 
     def _lay_out(self, theme: Theme) -> None:
-        title = QLabel(self.tr("&Host, or libvirt URI"), self)
-        title.setBuddy(self._field)
         help_text = QLabel(
             self.tr(
                 "A host as you give it to ssh: your ssh config, keys, agent and jump hosts are used. "
@@ -112,7 +111,7 @@ class AddHostDialog(QDialog):
         QVBoxLayout(known).addWidget(self.found)
         column = QVBoxLayout(self)
         column.setSpacing(8)
-        for widget in (title, self._field, self._meaning, help_text, self._more, self.form, self._error):
+        for widget in (self.field, help_text, self._more, self.form):
             column.addWidget(widget)
         column.addWidget(known, 1)
         column.addWidget(self.panel, 2)
@@ -121,25 +120,16 @@ class AddHostDialog(QDialog):
     # -- the address -------------------------------------------------------------------------------------------
 
     @Slot(str)
-    def _on_text(self, text: str) -> None:
-        address = full_address(text)
-        if self._error.explanation is not None:
-            self._error.show_explanation(None)
-            self._fit()
+    def _on_text(self, _text: str) -> None:
         self._leave_check()
-        self._meaning.setText(f"→ {address}" if address and address != text.strip() else " ")
-        uri = try_parse(address)
+        uri = try_parse(self.field.address)
         if uri is not None:
             self.form.show_address(form_of(uri))
         self._refresh()
 
     @Slot()
     def _on_form(self) -> None:
-        self._field.blockSignals(True)  # noqa: FBT003  # Qt's own signature
-        self._field.setText(address_of(self.form.address()))
-        self._field.blockSignals(False)  # noqa: FBT003  # same
-        self._meaning.setText(" ")
-        self._error.show_explanation(None)
+        self.field.show_text(address_of(self.form.address()))
         self._leave_check()
         self._refresh()
 
@@ -157,7 +147,7 @@ class AddHostDialog(QDialog):
 
     @Slot()
     def _refresh(self) -> None:
-        has_address = bool(self._field.text().strip())
+        has_address = bool(self.field.text)
         count = len(self.found.chosen) + has_address
         self._connect.setEnabled(bool(count))
         self._connect.setText(self.tr("Connect {n} Hosts").format(n=count) if count > 1 else self.tr("Connect"))
@@ -171,10 +161,8 @@ class AddHostDialog(QDialog):
         if self.panel.is_running:
             self.panel.stop()
             return
-        try:
-            uri = parse_uri(full_address(self._field.text()))
-        except BadAddress as error:
-            self._show_error(error.explanation)
+        uri = self.field.uri()
+        if uri is None:
             return
         link = self._context.fleet.link(uri.host_id)
         self._found_box.hide()
@@ -185,13 +173,15 @@ class AddHostDialog(QDialog):
     @Slot()
     def _on_accepted(self) -> None:
         wanted = [SavedConnection(found.uri, connect_at_start=found.connect_at_start) for found in self.found.chosen]
+        if self.field.text:
+            uri = self.field.uri()
+            if uri is None:
+                return
+            wanted.insert(0, self.form.decorate(SavedConnection(uri.text)))
         try:
-            if self._field.text().strip():
-                uri = parse_uri(full_address(self._field.text()))
-                wanted.insert(0, self.form.decorate(SavedConnection(uri.text)))
             hosts = [self._add(saved) for saved in wanted]
         except BadAddress as error:
-            self._show_error(error.explanation)
+            self.field.refuse(error.explanation)
             return
         if hosts:
             self.added.emit(hosts[0])
@@ -204,12 +194,11 @@ class AddHostDialog(QDialog):
             connections.put(saved)
         return self._context.fleet.add(saved.uri)
 
-    def _show_error(self, explanation: Explanation) -> None:
-        self._error.show_explanation(explanation)
-        self._field.selectAll()
-        self._field.setFocus()
-        self._fit()
+    @Slot()
+    def _fit_soon(self) -> None:
+        self._fitting.start()
 
+    @Slot()
     def _fit(self) -> None:
         """As high as the wrapped texts need at this width."""
         layout = self.layout()

@@ -39,6 +39,7 @@ def transports() -> Sequence[tuple[str, str]]:
         ("", translate("AddHost", "This computer")),
         ("tls", translate("AddHost", "TLS: certificates of libvirt")),
         ("libssh2", translate("AddHost", "libssh2: ssh without your configuration")),
+        ("ext", translate("AddHost", "A program of yours (ext)")),
         ("tcp", translate("AddHost", "TCP: not encrypted")),
     )
 
@@ -79,7 +80,7 @@ class MoreForm(QWidget):
             self.transport.addItem(text, key)
         for pair, text in daemons():
             self.daemon.addItem(text, pair)
-        self.host, self.user, self.key, self.jump, self.name = (QLineEdit(self) for _ in range(5))
+        self.host, self.user, self.key, self.jump, self.program, self.name = (QLineEdit(self) for _ in range(6))
         self._key_row = QWidget(self)
         self.port = QSpinBox(self)
         self.port.setRange(0, MOST_PORT)
@@ -100,10 +101,11 @@ class MoreForm(QWidget):
         self.user.setPlaceholderText(self.tr("as ssh says"))
         self.key.setPlaceholderText(self.tr("as ssh says"))
         self.jump.setPlaceholderText(self.tr("as ssh says; else user@host:port"))
+        self.program.setPlaceholderText(self.tr("/path/to/program"))
         self.name.setPlaceholderText(self.tr("the host's own name"))
 
     def _lay_out(self) -> None:
-        form = QFormLayout(self)
+        form = self._rows = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         browse = QPushButton(self.tr("Browse…"), self)
         browse.clicked.connect(self._on_browse)
@@ -119,6 +121,7 @@ class MoreForm(QWidget):
             (self.tr("&Port"), self.port, self.port),
             (self.tr("Private &key"), self._key_row, self.key),
             (self.tr("&Jump host"), self.jump, self.jump),
+            (self.tr("Progra&m"), self.program, self.program),
             ("", self.read_only, self.read_only),
             (self.tr("Shown a&s"), self.name, self.name),
             (self.tr("&Group"), self.group, self.group),
@@ -132,7 +135,7 @@ class MoreForm(QWidget):
                 named.setAccessibleName(text.replace("&", ""))
 
     def _connect(self) -> None:
-        for field in (self.host, self.user, self.key, self.jump):
+        for field in (self.host, self.user, self.key, self.jump, self.program):
             field.textEdited.connect(self._on_changed)
         self.transport.activated.connect(self._on_changed)
         self.daemon.activated.connect(self._on_changed)
@@ -148,7 +151,7 @@ class MoreForm(QWidget):
             self.port.setValue(form.port or 0)
             self.read_only.setChecked(form.read_only)
         for field, text in ((self.host, form.host), (self.user, form.user), (self.key, form.keyfile),
-                            (self.jump, form.jump)):  # fmt: skip
+                            (self.jump, form.jump), (self.program, _program_of(form))):  # fmt: skip
             if field.text() != text:
                 field.setText(text)
         _choose(self.transport, form.transport)
@@ -159,17 +162,34 @@ class MoreForm(QWidget):
         """What the fields say. A transport or driver that has no entry here stays as it was."""
         transport = self.transport.currentData() if self.transport.currentIndex() >= 0 else self._others.transport
         driver, path = self.daemon.currentData() or (self._others.driver, self._others.path)
+        others = _with_program(self._others.others, self._program(transport))
         if transport in NO_HOST:
             return dataclasses.replace(
-                self._others, transport=transport, driver=driver, path=path, host="", user="", port=None, keyfile="",
-                jump="", read_only=self.read_only.isChecked(),
+                self._others, others=others, transport=transport, driver=driver, path=path, host="", user="", port=None,
+                keyfile="", jump="", read_only=self.read_only.isChecked(),
             )  # fmt: skip
         is_ssh = transport == "ssh"
         return dataclasses.replace(
-            self._others, transport=transport, driver=driver, path=path, host=self.host.text().strip(),
+            self._others, others=others, transport=transport, driver=driver, path=path, host=self.host.text().strip(),
             user=self.user.text().strip(), port=self.port.value() or None, keyfile=self.key.text().strip(),
             jump=self.jump.text().strip() if is_ssh else "", read_only=self.read_only.isChecked(),
         )  # fmt: skip
+
+    def _program(self, transport: str) -> str | None:
+        """What ``command`` shall be; None leaves it as it is, as with SSH it names the ssh program."""
+        if transport == "ext":
+            return self.program.text().strip()
+        return "" if self._others.transport == "ext" else None
+
+    def show_saved(self, saved: SavedConnection) -> None:
+        """What the console keeps for a connection that is edited."""
+        self.name.setText(saved.name)
+        self.group.setCurrentText(saved.group)
+        _choose(self.colour, saved.colour)
+        if saved.colour and self.colour.currentIndex() < 0:  # of a newer version, or written by hand
+            self.colour.addItem(_swatch(saved.colour), saved.colour, saved.colour)
+            _choose(self.colour, saved.colour)
+        self.at_start.setChecked(saved.connect_at_start)
 
     def decorate(self, saved: SavedConnection) -> SavedConnection:
         """With what the console keeps: name, colour, group, connect at start."""
@@ -185,6 +205,7 @@ class MoreForm(QWidget):
             field.setEnabled(is_remote)
         self._key_row.setEnabled(transport in {"ssh", "libssh2"})
         self.jump.setEnabled(transport == "ssh")
+        self._rows.setRowVisible(self.program, transport == "ext")
         self.jump.setToolTip("" if transport == "ssh" else self.tr("Only SSH goes through jump hosts."))
 
     @Slot()
@@ -202,6 +223,17 @@ class MoreForm(QWidget):
     def _on_key_chosen(self, path: str) -> None:
         self.key.setText(path)
         self._on_changed()
+
+
+def _program_of(form: AddressForm) -> str:
+    return next((value for key, value in form.others if key == "command"), "") if form.transport == "ext" else ""
+
+
+def _with_program(others: Sequence[tuple[str, str]], program: str | None) -> tuple[tuple[str, str], ...]:
+    """The parameters with this ``command``; as they are for None, where it may name the ssh program."""
+    if program is None:
+        return tuple(others)
+    return (*(pair for pair in others if pair[0] != "command"), *([("command", program)] if program else []))
 
 
 def _choose(box: QComboBox, data: object) -> None:
