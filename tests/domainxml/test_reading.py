@@ -16,6 +16,7 @@ from vmconsole.domainxml.sizes import UNLIMITED_KIB
 from vmconsole.inventory.errors import BadDescription
 from vmconsole.inventory.facts import Disk, Interface
 from vmconsole.inventory.limits import CpuCap, Limits
+from vmconsole.quotas.rows import Call
 
 FULL = """
 <domain type='kvm' id='7'>
@@ -107,6 +108,10 @@ def test_limits_in_one_unit_with_none_for_unlimited() -> None:
         memory_hard=3072 * 1024,
         memory_soft=1024 * 1024,
         memory_swap_hard=None,
+        memory_max=2 * 1024 * 1024,
+        memory_balloon=1024 * 1024,
+        vcpu_max=4,
+        vcpu_count=2,
     )
 
 
@@ -149,7 +154,7 @@ def test_odd_numbers_leave_a_limit_empty(number: str, unit: str) -> None:
         f"<cputune><global_quota>{escape(clean(number))}</global_quota></cputune></domain>"
     )
     limits = DomainDescription(text).limits()
-    assert limits.memory_hard_kib is None or limits.memory_hard_kib > 0
+    assert (limits.number("memory_hard") or 1) > 0
     assert limits.guest_cap.quota_us is None or limits.guest_cap.quota_us > 0
 
 
@@ -164,11 +169,10 @@ def test_a_period_never_set_is_the_kernels_default() -> None:
 
 def test_parameters_of_the_running_guest_win_over_its_xml() -> None:
     base = Limits.of(guest_cap=CpuCap(100_000, 90_000), vcpu_cap=CpuCap(100_000, 80_000), cpu_weight=7, memory_soft=5)
-    found = limits_from_parameters(
-        {"global_quota": -1, "global_period": 100_000, "cpu_shares": 1024},
-        {"hard_limit": 4096, "swap_hard_limit": UNLIMITED_KIB},
-        base=base,
-    )
+    scheduler = {"global_quota": -1, "global_period": 100_000, "cpu_shares": 1024}
+    found = limits_from_parameters(Call.SCHEDULER, "", scheduler, base=base)
+    memory: dict[str, int | str] = {"hard_limit": 4096, "swap_hard_limit": UNLIMITED_KIB}
+    found = limits_from_parameters(Call.MEMORY, "", memory, base=found)
     assert found == Limits.of(
         guest_cap=CpuCap(100_000, None),
         vcpu_cap=base.vcpu_cap,

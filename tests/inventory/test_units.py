@@ -41,4 +41,4 @@ def test_the_decimal_point_is_the_users() -> None:
 def test_the_tightest_cap_counts() -> None:
     assert Limits().tightest_cap_cores(4) is None
     assert Limits.of(guest_cap=CpuCap(100_000, 150_000)).tightest_cap_cores(4) == 1.5
-    assert Limits(CpuCap(100_000, 150_000), CpuCap(100_000, 25_000)).tightest_cap_cores(4) == 1.0
+    assert Limits.of(guest_cap=CpuCap(100_000, 150_000), vcpu_cap=CpuCap(100_000, 25_000)).tightest_cap_cores(4) == 1.0

@@ -12,7 +12,7 @@ import pytest
 
 from vmconsole.inventory import deltas, errors
 from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
-from vmconsole.inventory.limits import CpuCap
+from vmconsole.inventory.limits import CpuCap, LimitRef, LimitWrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,11 @@ class LinkWorld:
 
     def ask(self, job: Callable[[HostVerbs], T], *, deadline_s: float = 40.0) -> T:
         return self.link.submit(job, deadline_s=deadline_s).result(deadline_s + 5)
+
+
+def cap_write(cap: CpuCap) -> LimitWrite:
+    """What gives a whole guest this cap."""
+    return LimitWrite("SCHEDULER", "", ((LimitRef("guest_cap"), cap),))
 
 
 class LinkContract:
@@ -150,10 +155,12 @@ class LinkContract:
         uuid, cap = guest.id.uuid, CpuCap(100_000, 60_000)
         if not world.has_caps:
             with pytest.raises(errors.Unsupported):
-                world.ask(lambda verbs: verbs.set_guest_cap(uuid, cap, live=True, stored=True))
+                world.ask(lambda verbs: verbs.write_limits(uuid, cap_write(cap), stored=False))
             return
         for wanted in (cap, CpuCap(50_000, 25_000), CpuCap()):
-            world.ask(lambda verbs, wanted=wanted: verbs.set_guest_cap(uuid, wanted, live=True, stored=True))
+            write = cap_write(wanted)
+            for stored in (False, True):
+                world.ask(lambda verbs, write=write, stored=stored: verbs.write_limits(uuid, write, stored=stored))
             found = world.ask(lambda verbs: verbs.describe_guest(uuid))
             assert found.live is not None
             assert found.stored is not None
@@ -165,9 +172,9 @@ class LinkContract:
         if not world.has_caps:
             return
         uuid = guest.id.uuid
-        world.ask(lambda verbs: verbs.set_guest_cap(uuid, CpuCap(100_000, 70_000), live=True, stored=False))
+        world.ask(lambda verbs: verbs.write_limits(uuid, cap_write(CpuCap(100_000, 70_000)), stored=False))
         found = world.ask(lambda verbs: verbs.describe_guest(uuid))
-        world.ask(lambda verbs: verbs.set_guest_cap(uuid, CpuCap(), live=True, stored=False))
+        world.ask(lambda verbs: verbs.write_limits(uuid, cap_write(CpuCap()), stored=False))
         assert found.live is not None
         assert found.stored is not None
         assert (found.live.guest_cap.cores, found.stored.guest_cap.cores) == (0.7, None)
@@ -176,8 +183,9 @@ class LinkContract:
     def test_a_cap_that_the_kernel_would_refuse_is_refused_in_both_places(self, world: LinkWorld, cap: CpuCap) -> None:
         _, guest = world.connect()
         before = world.ask(lambda verbs: verbs.describe_guest(guest.id.uuid))
-        with pytest.raises(errors.OutOfRange):
-            world.ask(lambda verbs: verbs.set_guest_cap(guest.id.uuid, cap, live=True, stored=True))
+        for stored in (False, True):
+            with pytest.raises(errors.OutOfRange):
+                world.ask(lambda verbs, s=stored: verbs.write_limits(guest.id.uuid, cap_write(cap), stored=s))
         after = world.ask(lambda verbs: verbs.describe_guest(guest.id.uuid))
         assert (after.live, after.stored) == (before.live, before.stored)
 

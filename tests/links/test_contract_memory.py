@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from lxml import etree
 
-from tests.links.contract import LinkContract, LinkWorld
+from tests.links.contract import LinkContract, LinkWorld, cap_write
 from tests.links.recording import Recorder, wait_until
 from vmconsole.inventory import errors
 from vmconsole.inventory.deltas import EventSeen, GuestsListed, HostSeen
@@ -178,7 +178,7 @@ def test_a_cap_holds_the_load_and_shows_as_throttling_and_as_the_cap_in_force() 
     row = free[0].index(guest.uuid)
     assert free[1][row, Figure.CPU_CORES] > 0.02
     assert np.isnan(free[1][row, Figure.CPU_CAP_CORES])
-    host.set_guest_cap(guest.uuid, CpuCap(100_000, 2_000), live=True, stored=False)
+    host.write_limits(guest.uuid, cap_write(CpuCap(100_000, 2_000)), stored=False)
     held = [host.advance()[1][row] for _ in range(10)]
     assert max(values[Figure.CPU_CORES] for values in held) <= 0.02 + 1e-9
     assert min(values[Figure.CPU_THROTTLED_SHARE] for values in held) > 0
@@ -192,9 +192,9 @@ def test_on_v1_the_guest_may_not_have_less_than_one_of_its_vcpus_and_on_v2_it_ma
         lower = CpuCap(100_000, 10_000)
         if layout == "v1":
             with pytest.raises(errors.OutOfRange):
-                host.set_guest_cap(guest.uuid, lower, live=True, stored=True)
+                host.write_limits(guest.uuid, cap_write(lower), stored=False)
         else:
-            host.set_guest_cap(guest.uuid, lower, live=True, stored=True)
+            host.write_limits(guest.uuid, cap_write(lower), stored=False)
         live = host.describe_guest(guest.uuid).live
         assert live is not None
         assert (live.guest_cap == lower) is (layout == "v2")

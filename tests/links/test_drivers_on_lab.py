@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.links.contract import cap_write
 from tests.links.other_drivers import container, listening_daemon, lxc_uri, plain_user
 from tests.links.recording import Recorder
 from vmconsole.inventory.deltas import GuestSeen
@@ -93,8 +94,8 @@ def test_a_container_has_charts_of_its_cgroup_and_no_other_guests(
         assert host.figures_reason is None
         assert host.caution is None
         assert GUEST_CAP not in host.lacks
-        cap = CpuCap(100_000, 10_000)
-        link.submit(lambda verbs: verbs.set_guest_cap(uuid, cap, live=True, stored=False), deadline_s=10).result(12)
+        write = cap_write(CpuCap(100_000, 10_000))
+        link.submit(lambda verbs: verbs.write_limits(uuid, write, stored=False), deadline_s=10).result(12)
         assert frame_with(posted, Source.CGROUP, uuid, Figure.CPU_CAP_CORES) == pytest.approx(0.1)
         assert frame_with(posted, Source.CGROUP, uuid, Figure.CPU_THROTTLED_SHARE) > 0
         debug = link.debug()

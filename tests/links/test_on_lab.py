@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.links.contract import cap_write
 from tests.links.recording import QuietSampler, Recorder, wait_until
 from vmconsole.inventory import deltas, errors
 from vmconsole.inventory.facts import GuestState, HostState
@@ -175,7 +176,10 @@ def test_a_cap_is_found_in_the_hosts_cgroup_file(host: LabHost, connect: Connect
     uuid = guest.id.uuid
     group = host.cgroup("cpu", "machine", f"qemu-{guest.libvirt_id}-g13.libvirt-qemu")
     for cap, quota in ((CpuCap(50_000, 40_000), "40000"), (CpuCap(), "-1")):
-        link.submit(lambda v, cap=cap: v.set_guest_cap(uuid, cap, live=True, stored=True), deadline_s=40).result(45)
+        for stored in (False, True):
+            link.submit(
+                lambda v, cap=cap, stored=stored: v.write_limits(uuid, cap_write(cap), stored=stored), deadline_s=40
+            ).result(45)
         assert (group / "cpu.cfs_quota_us").read_text().strip() == quota
         stored = host.virsh("schedinfo", "g13", "--config")
         assert f"global_quota   : {quota}" in stored
@@ -189,7 +193,7 @@ def test_a_cap_below_the_vcpus_caps_is_refused_and_nothing_stays(host: LabHost, 
     try:
         with pytest.raises(errors.OutOfRange) as caught:
             link.submit(
-                lambda v: v.set_guest_cap(uuid, CpuCap(100_000, 5_000), live=True, stored=True), deadline_s=40
+                lambda v: v.write_limits(uuid, cap_write(CpuCap(100_000, 5_000)), stored=False), deadline_s=40
             ).result(45)
         assert "vCPU" in caught.value.explanation.text()
         found = link.submit(lambda v: v.describe_guest(uuid), deadline_s=40).result(45)

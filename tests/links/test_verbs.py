@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Setting a cap in two places when one of them does not go as wished; what a host's facts post."""
+"""Which of libvirt's calls a write of limits is; what a host's facts post."""
 
 from __future__ import annotations
 
@@ -8,73 +8,85 @@ from typing import cast
 import pytest
 
 from vmconsole.inventory import deltas
-from vmconsole.inventory.errors import NotPermitted, OperationRefused
 from vmconsole.inventory.facts import Host, HostState
 from vmconsole.inventory.ids import HostId
-from vmconsole.inventory.limits import CpuCap
+from vmconsole.inventory.limits import CpuCap, LimitRef, LimitWrite, Value
+from vmconsole.links.domain_rows import NodeFacts
 from vmconsole.links.host_facts import HostFacts
 from vmconsole.links.libvirt_link import Connection
+from vmconsole.links.limit_calls import LimitSetter
 from vmconsole.links.verbs import LibvirtVerbs
 from vmconsole.metrics.delta import Delta
+from vmconsole.quotas.memory_rows import UNLIMITED_KIB
+from vmconsole.quotas.table import BY_KEY
 
 HOST = HostId("qemu+ssh://kvm1/system")
 
 
-class TwoPlaces:
-    """The scheduler parameters of one guest, now and stored, with faults to order."""
+class OneGuest:
+    """A connection that keeps what it was asked to set."""
 
     where = "kvm1"
 
     def __init__(self) -> None:
-        self.values = {False: {"global_period": 100_000, "global_quota": 90_000}, True: {"global_quota": 0}}
-        self.refuse_stored = False
-        self.rounds_to: int | None = None
-        self.written: list[bool] = []
+        self.asked: list[tuple[LimitSetter, bool]] = []
 
-    def scheduler(self, _uuid: str, *, stored: bool) -> dict[str, int]:
-        return dict(self.values[stored])
+    def node(self) -> NodeFacts:
+        return NodeFacts("kvm1", 4, 2**34, {})
 
-    def set_scheduler(self, _uuid: str, values: dict[str, int], *, stored: bool) -> None:
-        self.written.append(stored)
-        if stored and self.refuse_stored:
-            raise NotPermitted("no")
-        kept = dict(values)
-        if self.rounds_to is not None:
-            kept["global_quota"] = self.rounds_to
-        self.values[stored].update(kept)
+    def set_limits(self, _uuid: str, setter: LimitSetter, *, stored: bool) -> None:
+        self.asked.append((setter, stored))
 
 
-def verbs_on(places: TwoPlaces) -> LibvirtVerbs:
-    return LibvirtVerbs(cast(Connection, places), HOST)
+def asked(write: LimitWrite, *, cap_parameter: str = "global") -> LimitSetter:
+    guest = OneGuest()
+    verbs = LibvirtVerbs(cast(Connection, guest), HOST, cap_parameter=cap_parameter)
+    verbs.write_limits("a", write, stored=True)
+    ((setter, stored),) = guest.asked
+    assert stored
+    return setter
 
 
-def test_the_running_guest_comes_first_and_both_are_set() -> None:
-    places = TwoPlaces()
-    verbs_on(places).set_guest_cap("a", CpuCap(50_000, 20_000), live=True, stored=True)
-    assert places.written == [False, True]
-    assert places.values[False] == places.values[True] == {"global_period": 50_000, "global_quota": 20_000}
+def one(key: str, value: Value, target: str = "") -> LimitWrite:
+    return LimitWrite(BY_KEY[key].call.name, target, ((LimitRef(key, target), value),))
 
 
-def test_no_cap_is_written_as_minus_one() -> None:
-    places = TwoPlaces()
-    verbs_on(places).set_guest_cap("a", CpuCap(), live=True, stored=True)
-    assert places.values[False]["global_quota"] == places.values[True]["global_quota"] == -1
+@pytest.mark.parametrize(
+    ("write", "method", "arguments"),
+    [
+        (one("guest_cap", CpuCap(50_000, 20_000)), "setSchedulerParametersFlags",
+         ({"global_period": 50_000, "global_quota": 20_000},)),
+        (one("guest_cap", None), "setSchedulerParametersFlags", ({"global_period": 100_000, "global_quota": -1},)),
+        (one("vcpu_pin", "1-2", "3"), "pinVcpuFlags", (3, (False, True, True, False))),
+        (one("vcpu_pin", None, "3"), "pinVcpuFlags", (3, (True,) * 4)),
+        (one("emulator_pin", "0"), "pinEmulator", ((True, False, False, False),)),
+        (one("iothread_pin", "0", "1"), "pinIOThread", (1, (True, False, False, False))),
+        (one("memory_hard", None), "setMemoryParameters", ({"hard_limit": UNLIMITED_KIB},)),
+        (one("memory_balloon", 65_536), "setMemoryFlags", (65_536,)),
+        (one("vcpu_count", 2), "setVcpusFlags", (2,)),
+        (one("numa_mode", "interleave"), "setNumaParameters", ({"numa_mode": 2},)),
+        (one("block_weight", 200), "setBlkioParameters", ({"weight": 200},)),
+        (one("device_read_iops", 5, "/dev/sda"), "setBlkioParameters", ({"device_read_iops_sec": "/dev/sda,5"},)),
+        (one("device_read_iops", None, "/dev/sda"), "setBlkioParameters", ({"device_read_iops_sec": "/dev/sda,0"},)),
+        (one("disk_total_bytes", 9, "vda"), "setBlockIoTune", ("vda", {"total_bytes_sec": 9})),
+        (one("nic_in_average", 7, "52:54:00:00:00:01"), "setInterfaceParameters",
+         ("52:54:00:00:00:01", {"inbound.average": 7})),
+        (one("iothread_poll_max", 8, "1"), "setIOThreadParams", (1, {"poll_max_ns": 8})),
+    ],
+)  # fmt: skip
+def test_a_write_is_one_call_of_libvirts(write: LimitWrite, method: str, arguments: tuple[object, ...]) -> None:
+    setter = asked(write)
+    assert (setter.method, setter.arguments) == (method, arguments)
 
 
-def test_if_the_next_boot_refuses_the_running_guest_gets_its_old_cap_back() -> None:
-    places = TwoPlaces()
-    places.refuse_stored = True
-    with pytest.raises(NotPermitted):
-        verbs_on(places).set_guest_cap("a", CpuCap(50_000, 20_000), live=True, stored=True)
-    assert places.written == [False, True, False]
-    assert places.values[False] == {"global_period": 100_000, "global_quota": 90_000}
+def test_a_maximum_has_a_flag_of_its_own() -> None:
+    assert asked(one("vcpu_max", 4)).flags == ("VIR_DOMAIN_VCPU_MAXIMUM",)
+    assert asked(one("memory_max", 4)).flags == ("VIR_DOMAIN_MEM_MAXIMUM",)
 
 
-def test_a_value_that_did_not_stay_is_told() -> None:
-    places = TwoPlaces()
-    places.rounds_to = 70_000
-    with pytest.raises(OperationRefused, match="70000"):
-        verbs_on(places).set_guest_cap("a", CpuCap(100_000, 20_000), live=True, stored=False)
+def test_the_whole_guests_cap_has_another_name_where_guests_are_capped_as_one() -> None:
+    setter = asked(one("guest_cap", CpuCap(100_000, 5_000)), cap_parameter="vcpu")
+    assert setter.arguments == ({"vcpu_period": 100_000, "vcpu_quota": 5_000},)
 
 
 def test_facts_are_posted_when_they_differ_and_never_once_silenced() -> None:

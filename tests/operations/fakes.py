@@ -9,9 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.errors import LinkLost, NoSuchDomain
-from vmconsole.inventory.facts import Guest, GuestState
+from vmconsole.inventory.facts import Guest, GuestState, Host
 from vmconsole.inventory.ids import GuestId, HostId
-from vmconsole.inventory.limits import CpuCap, Limits
+from vmconsole.inventory.limits import CpuCap, Limits, LimitWrite
+from vmconsole.inventory.topology import NO_RESOURCES, HostResources
+from vmconsole.quotas.situation import Situation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,11 @@ def a_guest(
     )
 
 
+def situation_of(guest: Guest, *, layout: str = "v1", resources: HostResources = NO_RESOURCES) -> Situation:
+    """The guest on a host of eight CPUs."""
+    return Situation(Host(guest.id.host, "node1", cpus=8, cgroup_layout=layout, resources=resources), guest)
+
+
 class FakeVerbs:
     """``fail`` maps a verb to the error it raises; ``calls`` is what was asked, in order."""
 
@@ -45,6 +52,8 @@ class FakeVerbs:
         self.calls: list[tuple[object, ...]] = []
         self.fail: dict[str, Exception] = {}
         self.quota_step_us = 1
+        self.memory_kib: int | None = None
+        self._texts: dict[str, Limits] = {}
 
     def _change(self, verb: str, uuid: str, **changes: object) -> None:
         self.calls.append((verb, uuid))
@@ -74,19 +83,42 @@ class FakeVerbs:
         if not self.guests[uuid].persistent:
             del self.guests[uuid]
 
-    def set_guest_cap(self, uuid: str, cap: CpuCap, *, live: bool, stored: bool) -> None:
-        self.calls.append(("set_guest_cap", uuid, cap, live, stored))
-        verb = "set_live" if live else "set_stored"
+    def write_limits(self, uuid: str, write: LimitWrite, *, stored: bool) -> None:
+        self.calls.append(("write_limits", uuid, dict(write.values), stored))
+        self._may("set_stored" if stored else "set_live")
+        changes = {ref: self._rounded(value) if isinstance(value, CpuCap) else value for ref, value in write.values}
+        guest = self.guests[uuid]
+        if stored:
+            guest = dataclasses.replace(guest, stored=(guest.stored or Limits()).changed(changes))
+        else:
+            guest = dataclasses.replace(guest, live=(guest.live or Limits()).changed(changes))
+        self.guests[uuid] = guest
+
+    def _may(self, verb: str) -> None:
         if verb in self.fail:
             raise self.fail[verb]
-        guest = self.guests[uuid]
-        if cap.quota_us is not None:
-            cap = CpuCap(cap.period_us, cap.quota_us // self.quota_step_us * self.quota_step_us)
-        if live:
-            guest = dataclasses.replace(guest, live=dataclasses.replace(guest.live or Limits(), guest_cap=cap))
-        if stored:
-            guest = dataclasses.replace(guest, stored=dataclasses.replace(guest.stored or Limits(), guest_cap=cap))
-        self.guests[uuid] = guest
+
+    def _rounded(self, cap: CpuCap) -> CpuCap:
+        if cap.quota_us is None:
+            return cap
+        return CpuCap(cap.period_us, cap.quota_us // self.quota_step_us * self.quota_step_us)
+
+    def memory_used_kib(self, uuid: str) -> int | None:
+        return self.memory_kib
+
+    def stored_xml(self, uuid: str) -> str:
+        limits = self.guests[uuid].stored or Limits()
+        text = f"<domain>{sorted((str(ref), str(value)) for ref, value in limits.values.items())}</domain>"
+        self._texts[text] = limits
+        return text
+
+    def define(self, uuid: str, xml: str) -> None:
+        self.calls.append(("define", uuid))
+        self._may("define")
+        self.guests[uuid] = dataclasses.replace(self.guests[uuid], stored=self._texts[xml])
+
+    def host_resources(self) -> HostResources:
+        return NO_RESOURCES
 
     def describe_guest(self, uuid: str) -> Guest:
         self.calls.append(("describe", uuid))

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing limits: checked first, written in order, taken back, undone, read back. On a host small enough to read."""
+
 import dataclasses
 import shlex
 
 import pytest
 
-from tests.operations.fakes import HOST, FakeVerbs, a_guest
-from vmconsole.inventory.errors import DomainBusy, LinkLost, OperationRefused, OutOfRange, Unsupported
+from tests.operations.fakes import HOST, FakeVerbs, a_guest, situation_of
+from vmconsole.inventory.errors import LinkLost, OperationRefused, OutOfRange
 from vmconsole.inventory.facts import GuestState
-from vmconsole.inventory.limits import CpuCap, Limits
-from vmconsole.operations.limits import SetGuestCap
+from vmconsole.inventory.limits import CpuCap, LimitRef, Limits
+from vmconsole.operations.limits import ChangeLimits
 
 CAP = CpuCap(100_000, 150_000)
 OLD = CpuCap(50_000, 100_000)
-
-
 NONE = CpuCap()
+WHOLE = LimitRef("guest_cap")
+WEIGHT = LimitRef("cpu_weight")
+HARD, SWAP = LimitRef("memory_hard"), LimitRef("memory_swap_hard")
 
 
 def with_caps(live=OLD, stored=NONE, vcpu=NONE):
@@ -24,44 +27,81 @@ def with_caps(live=OLD, stored=NONE, vcpu=NONE):
     )
 
 
+def change(guest, live=None, stored=None, *, layout="v1"):
+    return ChangeLimits(situation_of(guest, layout=layout), live=live or {}, stored=stored or {})
+
+
 def test_the_running_guest_alone():
     guest = with_caps()
     verbs = FakeVerbs(guest)
-    outcome = SetGuestCap(guest.id, "web1", live=CAP).run(verbs)
-    assert verbs.written() == [("set_guest_cap", guest.id.uuid, CAP, True, False)]
+    outcome = change(guest, {WHOLE: CAP}).run(verbs)
+    assert verbs.written() == [("write_limits", guest.id.uuid, {WHOLE: CAP}, False)]
     assert outcome.deltas[0].guest.live.guest_cap == CAP
-    assert outcome.note == "cap is now 1.50 cores (quota 150000 of 100000 µs)"
+    assert outcome.deltas[0].guest.stored == guest.stored
+    assert outcome.note == "1.50 cores now"
 
 
-def test_both_at_once_are_one_call():
+def test_both_places_the_running_guest_first():
     guest = with_caps()
     verbs = FakeVerbs(guest)
-    SetGuestCap(guest.id, "web1", live=CAP, stored=CAP).run(verbs)
-    assert verbs.written() == [("set_guest_cap", guest.id.uuid, CAP, True, True)]
+    outcome = change(guest, {WHOLE: CAP}, {WHOLE: CAP}).run(verbs)
+    assert [(call[0], call[-1]) for call in verbs.written()] == [("write_limits", False), ("write_limits", True)]
+    assert outcome.note == "1.50 cores now; 1.50 cores next boot"
+
+
+def test_what_is_so_already_is_not_written():
+    guest = with_caps()
+    verbs = FakeVerbs(guest)
+    change(guest, {WHOLE: OLD}, {WHOLE: None}).run(verbs)
+    assert verbs.written() == []
+
+
+def test_limits_of_one_call_are_one_call_in_an_order_that_is_accepted():
+    guest = dataclasses.replace(with_caps(), live=Limits.of(memory_hard=10_000_000, memory_swap_hard=11_000_000))
+    verbs = FakeVerbs(guest)
+    raised = change(guest, {HARD: 20_000_000, SWAP: 21_000_000})
+    raised.run(verbs)
+    assert [call[2] for call in verbs.written()] == [{SWAP: 21_000_000}, {HARD: 20_000_000}]
+    raised.run(verbs)
+    verbs.calls.clear()
+    change(guest, {HARD: 10_000_000, SWAP: 11_000_000}).run(verbs)
+    assert [call[2] for call in verbs.written()] == [{HARD: 10_000_000}, {SWAP: 11_000_000}]
 
 
 def test_undo_is_exactly_the_state_before_even_where_the_two_differed():
     guest = with_caps(live=OLD, stored=CpuCap())
     verbs = FakeVerbs(guest)
-    undo = SetGuestCap(guest.id, "web1", live=CAP, stored=CAP).run(verbs).undo
-    undo.run(verbs)
+    undo = change(guest, {WHOLE: CAP}, {WHOLE: CAP}).run(verbs).undo
+    redo = undo.run(verbs).undo
     assert verbs.guests[guest.id.uuid] == guest
+    redo.run(verbs)
+    assert verbs.guests[guest.id.uuid].live.guest_cap == CAP
+    assert verbs.guests[guest.id.uuid].stored.guest_cap == CAP
 
 
 def test_undo_reads_the_host_and_not_what_the_screen_showed():
-    guest = with_caps(live=CpuCap(100_000, 30_000))
+    shown = with_caps(live=CpuCap(100_000, 30_000))
+    verbs = FakeVerbs(with_caps(live=CpuCap(100_000, 70_000)))
+    undo = change(shown, {WHOLE: CAP}).run(verbs).undo
+    assert (undo.live, undo.stored) == ({WHOLE: CpuCap(100_000, 70_000)}, {})
+
+
+def test_undo_leaves_alone_what_somebody_else_stored_meanwhile():
+    guest = with_caps()
     verbs = FakeVerbs(guest)
-    undo = SetGuestCap(guest.id, "web1", live=CAP).run(verbs).undo
-    assert undo == SetGuestCap(guest.id, "web1", live=CpuCap(100_000, 30_000), stored=None)
+    undo = change(guest, stored={WHOLE: CAP}).run(verbs).undo
+    theirs = dataclasses.replace(guest, stored=Limits.of(guest_cap=CAP, cpu_weight=512))
+    verbs.guests[guest.id.uuid] = theirs
+    undo.run(verbs)
+    assert verbs.guests[guest.id.uuid].stored == Limits.of(cpu_weight=512)
 
 
 def test_the_note_tells_what_the_host_made_of_it():
     guest = with_caps()
     verbs = FakeVerbs(guest)
     verbs.quota_step_us = 40_000
-    note = SetGuestCap(guest.id, "web1", live=CAP).run(verbs).note
-    assert "now 1.20 cores" in note
-    assert "1.50 cores (quota 150000 of 100000 µs) was asked for" in note
+    note = change(guest, {WHOLE: CAP}).run(verbs).note
+    assert note == "1.20 cores now; not as asked: CPU cap, whole guest is 1.20 cores (now)"
 
 
 def test_a_failed_second_half_puts_the_first_back():
@@ -69,7 +109,7 @@ def test_a_failed_second_half_puts_the_first_back():
     verbs = FakeVerbs(guest)
     verbs.fail["set_stored"] = OperationRefused("no")
     with pytest.raises(OperationRefused):
-        SetGuestCap(guest.id, "web1", live=CAP, stored=OLD).run(verbs)
+        change(guest, {WHOLE: CAP, WEIGHT: 7}, {WHOLE: OLD}).run(verbs)
     assert verbs.guests[guest.id.uuid] == guest
 
 
@@ -78,7 +118,7 @@ def test_a_lost_link_is_not_taken_for_an_answer():
     verbs = FakeVerbs(guest)
     verbs.fail["set_stored"] = LinkLost("gone")
     with pytest.raises(LinkLost):
-        SetGuestCap(guest.id, "web1", live=CAP, stored=OLD).run(verbs)
+        change(guest, {WHOLE: CAP}, {WHOLE: OLD}).run(verbs)
     assert len(verbs.written()) == 2
 
 
@@ -86,15 +126,15 @@ def test_a_lost_link_is_not_taken_for_an_answer():
 def test_v1_refuses_less_than_one_vcpu_before_anything_is_written(layout):
     guest = with_caps(vcpu=CpuCap(100_000, 80_000))
     verbs = FakeVerbs(guest)
-    with pytest.raises(OutOfRange, match=r"Choose 0\.8 cores or more"):
-        SetGuestCap(guest.id, "web1", live=CpuCap(100_000, 50_000), cgroup_layout=layout).run(verbs)
+    with pytest.raises(OutOfRange, match=r"Lower it to 0\.50 cores or less, or raise the cap of the whole guest"):
+        change(guest, {WHOLE: CpuCap(100_000, 50_000)}, layout=layout).run(verbs)
     assert verbs.written() == []
 
 
 def test_v2_has_no_such_rule():
     guest = with_caps(vcpu=CpuCap(100_000, 80_000))
     verbs = FakeVerbs(guest)
-    SetGuestCap(guest.id, "web1", live=CpuCap(100_000, 50_000), cgroup_layout="v2").run(verbs)
+    change(guest, {WHOLE: CpuCap(100_000, 50_000)}, layout="v2").run(verbs)
     assert len(verbs.written()) == 1
 
 
@@ -102,29 +142,30 @@ def test_a_value_that_the_kernel_would_refuse_is_not_stored():
     guest = with_caps()
     verbs = FakeVerbs(guest)
     with pytest.raises(OutOfRange):
-        SetGuestCap(guest.id, "web1", stored=CpuCap(100_000, 999)).run(verbs)
+        change(guest, stored={WHOLE: CpuCap(100_000, 999)}).run(verbs)
     assert verbs.written() == []
 
 
 def test_a_guest_that_is_off_has_no_cap_to_set_now():
     guest = a_guest(state=GuestState.SHUT_OFF)
-    with pytest.raises(DomainBusy, match="next boot"):
-        SetGuestCap(guest.id, "web1", live=CAP).run(FakeVerbs(guest))
+    verbs = FakeVerbs(guest)
+    with pytest.raises(OutOfRange, match="shut off"):
+        change(guest, {WHOLE: CAP}).run(verbs)
+    assert verbs.written() == []
 
 
 def test_a_transient_guest_has_no_next_boot():
     guest = dataclasses.replace(a_guest(), stored=None)
-    with pytest.raises(Unsupported):
-        SetGuestCap(guest.id, "web1", stored=CAP).run(FakeVerbs(guest))
+    with pytest.raises(OutOfRange, match="transient"):
+        change(guest, stored={WHOLE: CAP}).run(FakeVerbs(guest))
 
 
 def test_virsh_lines():
-    guest = a_guest()
-    both = SetGuestCap(guest.id, "web 1", live=CAP, stored=CAP).virsh()
-    assert shlex.split(both) == [
-        *("virsh", "-c", HOST, "schedinfo", "web 1", "--live", "--config"),
-        *("global_period=100000", "global_quota=150000"),
+    both = change(a_guest("web 1"), {WHOLE: CAP}, {WHOLE: CAP}).virsh().splitlines()
+    assert [shlex.split(line) for line in both] == [
+        ["virsh", "-c", HOST, "schedinfo", "web 1", "global_period=100000", "global_quota=150000", place]
+        for place in ("--live", "--config")
     ]
-    two = SetGuestCap(guest.id, "web1", live=CAP, stored=CpuCap()).virsh().splitlines()
-    assert two[0].endswith("--live global_period=100000 global_quota=150000")
-    assert two[1].endswith("--config global_period=100000 global_quota=-1")
+    two = change(with_caps(stored=CAP), {WHOLE: CAP}, {WHOLE: CpuCap()}).virsh().splitlines()
+    assert two[0].endswith("global_period=100000 global_quota=150000 --live")
+    assert two[1].endswith("global_period=100000 global_quota=-1 --config")

@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from tests.operations.fakes import HOST, OTHER, FakeLink, FakeVerbs, a_guest
+from tests.operations.fakes import HOST, OTHER, FakeLink, FakeVerbs, a_guest, situation_of
 from vmconsole.inventory.deltas import GuestSeen, TaskSeen
 from vmconsole.inventory.errors import DomainBusy, HostNotAnswering
-from vmconsole.inventory.limits import CpuCap
+from vmconsole.inventory.limits import CpuCap, LimitRef
 from vmconsole.inventory.tasks import TaskState
 from vmconsole.operations.lifecycle import PauseGuest, ResumeGuest, StartGuest
-from vmconsole.operations.limits import SetGuestCap
+from vmconsole.operations.limits import ChangeLimits
 from vmconsole.operations.runner import OperationRunner
 
 
@@ -62,7 +62,7 @@ def pause(guest):
 
 
 def cap(guest, cores):
-    return SetGuestCap(guest.id, guest.name, live=CpuCap(100_000, round(cores * 100_000)))
+    return ChangeLimits(situation_of(guest), live={LimitRef("guest_cap"): CpuCap(100_000, round(cores * 100_000))})
 
 
 def test_a_task_goes_through_its_states_and_the_facts_come_before_its_end(world):
@@ -193,7 +193,7 @@ def test_undo_and_redo_go_back_and_forth(world):
 
     world.wait(*world.runner.run([cap(world.guest, 1.5)]))
     world.wait(*world.runner.run([cap(world.guest, 0.5)]))
-    assert world.runner.undo_text == "CPU cap of web1: 0.50 cores (quota 50000 of 100000 µs)"
+    assert world.runner.undo_text == "CPU cap, whole guest of web1: 0.50 cores"
     (task,) = world.wait(*world.runner.undo())
     assert task.title.startswith("Undo: ")
     assert live_cores() == 1.5

@@ -114,13 +114,13 @@ class ScriptedHost:
         changes = dict(write.values)
         with self._changing(uuid, "has other limits"):
             guest = self._known(uuid) if stored else self._active(uuid)
+            for value in changes.values():
+                if isinstance(value, CpuCap):
+                    self._check_cap(value)
             if stored:
                 guest.stored = guest.stored.changed(changes)
                 return
             after = guest.live.changed(changes)
-            for value in changes.values():
-                if isinstance(value, CpuCap):
-                    self._check_cap(value)
             self._check_parts(after)
             guest.live = after
 

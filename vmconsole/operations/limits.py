@@ -183,6 +183,6 @@ class ChangeLimits:
             missed = differences(limits, wanted)
             wrong += [f"{row_of(r).title} is {shown(row_of(r), limits[r])} ({place.value})" for r in missed]
             parts += [f"{shown(row_of(ref), limits[ref])} {place.value}" for ref in wanted if len(wanted) == 1]
-        if not parts:
-            parts = [f"{len(self.live) + len(self.stored)} values read back as asked"] if not wrong else []
+        if not parts and not wrong:
+            parts = [f"{len(self.live) + len(self.stored)} values read back as asked"]
         return "; ".join(parts + [f"not as asked: {text}" for text in wrong])

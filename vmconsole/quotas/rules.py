@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vmconsole.quotas import rules_cpu, rules_disk, rules_memory, rules_net
 from vmconsole.quotas.plan import differences
 from vmconsole.quotas.problems import Problem
+from vmconsole.quotas.rows import Place
 from vmconsole.quotas.situation import unavailable
 from vmconsole.quotas.table import row_of
 from vmconsole.quotas.words import shown
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from vmconsole.inventory.limits import LimitRef, Limits, Value
-    from vmconsole.quotas.rows import Place
     from vmconsole.quotas.situation import Situation
 
 Rule = "Callable[[Limits, Situation, Place], Iterator[Problem]]"
@@ -50,7 +50,10 @@ def _broken(limits: Limits, situation: Situation, place: Place) -> Iterator[Prob
 def _refused(ref: LimitRef, situation: Situation, place: Place) -> Problem:
     row = row_of(ref)
     reason = unavailable(row, situation, place)
-    return Problem(ref, f"{row.title} cannot be changed there.", cause=reason, advice="Leave it as it is.")
+    when = "now" if place is Place.LIVE else "for the next boot"
+    other = Place.STORED if place is Place.LIVE else Place.LIVE
+    advice = f"Change what holds {other.value}." if not unavailable(row, situation, other) else "Leave it as it is."
+    return Problem(ref, f"{row.title} cannot be changed {when}: {reason}", advice=advice)
 
 
 def _out_of_range(ref: LimitRef, value: Value, situation: Situation) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ GUEST_XML = """\
   <name>{name}</name>
   <memory unit='MiB'>{memory_mib}</memory>
   <vcpu placement='static' current='1'>2</vcpu>
+  <iothreads>1</iothreads>
   <cputune><shares>1024</shares></cputune>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
@@ -26,7 +27,7 @@ GUEST_XML = """\
   <clock offset='utc'/>
   <devices>
     <disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2' discard='unmap'/>
+      <driver name='qemu' type='qcow2' discard='unmap' iothread='1'/>
       <source file='{disks}/{name}.qcow2'/>
       <target dev='vda' bus='virtio'/>
     </disk>
