@@ -48,6 +48,8 @@ class Fault:
     is_silent: bool
     charts_go_on: bool = False
     """Of the hurt host: its SSH is not touched."""
+    words_come_and_go: bool = False
+    """It gets well by itself, maybe sooner than anybody looks."""
     meanwhile: Callable[[Wired], None] = lambda _: None
     """Done when the words are there, before the cure."""
 

@@ -2,7 +2,9 @@
 """Watches that the GUI thread never stalls, and logs the stack of what holds it up. For ``--debug``.
 
 A timer in the GUI thread says «I live» fifty times a second; a thread of its own looks whether it did, and takes the
-GUI thread's stack while the stall still lasts, since afterwards it is gone.
+GUI thread's stack while the stall still lasts, since afterwards it is gone, and the other threads' innermost lines:
+one of them may hold what the GUI thread waits for. If Python's own lock is held, or no processor is free, this thread
+stands still as well; then the stacks are those of the moment after, and that is said.
 """
 
 from __future__ import annotations
@@ -13,8 +15,12 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 BEAT_S = 0.02
 LOOK_S = 0.01
@@ -30,6 +36,8 @@ class Stall:
     """Where the GUI thread was when the stall was noticed."""
     at: float = 0.0
     """When it ended, in seconds of ``time.time()``."""
+    others: str = ""
+    """The innermost lines of the other threads at that moment."""
 
 
 class Watchdog(QObject):
@@ -66,17 +74,34 @@ class Watchdog(QObject):
         self._beat_at = time.monotonic()
 
     def _watch(self) -> None:
+        looked_at = time.monotonic()
         while not self._end.wait(LOOK_S):
-            beat = self._beat_at
-            if time.monotonic() - beat > self._limit_s + BEAT_S:
-                self._catch(beat)
+            beat, now = self._beat_at, time.monotonic()
+            if now - beat > self._limit_s + BEAT_S:
+                self._catch(beat, held_s=now - looked_at)
+            looked_at = time.monotonic()
 
-    def _catch(self, beat: float) -> None:
-        """In the watching thread: keep the stack, wait for the end of the stall, and log it."""
-        frame = sys._current_frames().get(self._gui_thread)  # noqa: SLF001  # the one way to another thread's stack
+    def _catch(self, beat: float, *, held_s: float) -> None:
+        """In the watching thread: keep the stacks, wait for the end of the stall, and log it."""
+        frames = sys._current_frames()  # noqa: SLF001  # the one way to another thread's stack
+        frame = frames.get(self._gui_thread)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+        others = self._others(frames)
+        if held_s > self._limit_s:
+            stack += (
+                f"(The watching thread stood still for {held_s * 1000:.0f} ms, too: Python's lock, or no processor.)\n"
+            )
         while self._beat_at == beat and not self._end.wait(LOOK_S):
             pass
-        stall = Stall(time.monotonic() - beat - BEAT_S, stack, time.time())
+        stall = Stall(time.monotonic() - beat - BEAT_S, stack, time.time(), others)
         self.stalls = [*self.stalls[-KEPT + 1 :], stall]
-        log.warning("the window stood still for %.0f ms, at:\n%s", stall.seconds * 1000, stall.stack)
+        log.warning("the window stood still for %.0f ms, at:\n%s%s", stall.seconds * 1000, stall.stack, stall.others)
+
+    def _others(self, frames: dict[int, FrameType]) -> str:
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        mine = {self._gui_thread, threading.get_ident()}
+        return "".join(
+            f"{names.get(number, number)}: {frame.f_code.co_qualname}, {frame.f_code.co_filename}:{frame.f_lineno}\n"
+            for number, frame in frames.items()
+            if number not in mine
+        )

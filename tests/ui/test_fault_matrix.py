@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Three real hosts under a real window, two of them hurt: right words in time, the window never stands still, the
+others undisturbed, back by itself, states right.
+
+Each fault prints one JSON line (shown by ``-rP``) and adds it to ``faults.jsonl`` in the session's temporary folder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.links.conftest import event_loop, report  # noqa: F401  # fixtures
+from tests.links.fault_engine import RECOVERY_S, Fault, Measured, Report
+from tests.links.fault_list import FAULTS
+from tests.ui.window_on_lab import TOGETHER, WindowOnLab
+from vmconsole.ui.watchdog import STALL_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PySide6.QtWidgets import QApplication
+
+    from tests.lab.vmlab import Lab
+    from vmconsole.links.libvirt_link import LibvirtLoop
+
+pytestmark = pytest.mark.lab
+
+GAP_S = 2.5
+"""Figures come each second; the machine of the tests has more to do than this."""
+
+
+@pytest.fixture(scope="module")
+def window(lab: Lab, event_loop: LibvirtLoop, qapp: QApplication) -> Iterator[WindowOnLab]:  # noqa: F811  # the fixture
+    window = WindowOnLab(lab, event_loop)
+    try:
+        window.show()
+        yield window
+    finally:
+        window.close()
+
+
+def check(found: Measured) -> None:
+    assert found.words_s <= found.words_limit_s
+    assert found.recovery_s <= RECOVERY_S
+    assert found.others_gap_ours_s <= max(GAP_S, 2 * found.calm_gap_s)
+    if found.own_gap_s is not None:
+        assert found.own_gap_s <= max(GAP_S, 2 * found.calm_gap_s)
+    assert found.guests == found.truth
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+def test_a_fault_of_one_host(fault: Fault, window: WindowOnLab, report: Report) -> None:  # noqa: F811  # the fixture
+    seen = window.of(fault.name)
+    report(seen.line())
+    check(seen.measured)
+    assert seen.stalls.ours_s <= STALL_S, seen.stacks
+    assert seen.rows or fault.words_come_and_go
+    if fault.name == "libvirtd frozen":
+        assert any(row.startswith("libvirtd does not answer; SSH does (since ") for row in seen.rows)
+
+
+def test_every_fault_has_its_round() -> None:
+    assert sorted(name for names in TOGETHER for name in names) == sorted(fault.name for fault in FAULTS)
