@@ -9,8 +9,9 @@ import pytest
 
 from tests.ui.fakes import Rig, guest_id
 from vmconsole.inventory.facts import HostState
-from vmconsole.inventory.limits import Limits
+from vmconsole.inventory.limits import LimitRef, Limits
 from vmconsole.links.drivers import DRIVERS, GUEST_CAP, IMAGES, LIFECYCLE, NOT_ENCRYPTED
+from vmconsole.quotas.rows import Place
 from vmconsole.ui.actions import verbs
 from vmconsole.ui.charts.cap_subject import subject_of
 from vmconsole.ui.disks_tab import DisksTab
@@ -63,7 +64,7 @@ def test_the_cap_cannot_be_moved_and_the_reason_is_said(
     window.show_tab("limits")
     tab = window.guest_page.findChild(LimitsTab)
     assert tab is not None
-    assert tab.form.live.box.isEnabled() is (not words)
+    assert bool(tab.draft.why_not(Place.LIVE, LimitRef("guest_cap"))) is bool(words)
 
 
 def test_a_container_is_capped_by_its_own_parameter(rig: Rig, window: MainWindow) -> None:

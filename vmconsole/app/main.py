@@ -20,10 +20,12 @@ from vmconsole.app.after import AfterRun
 from vmconsole.app.bench import BenchReport
 from vmconsole.app.dump import dump_of
 from vmconsole.app.hosts import LinkMaker, connect_all
+from vmconsole.app.limit_record import LimitRecord
 from vmconsole.app.logins import LoginMaker
 from vmconsole.links.fleet import Fleet
 from vmconsole.links.guard import Guard
 from vmconsole.operations.runner import OperationRunner
+from vmconsole.settings.limit_history import LimitHistory
 from vmconsole.settings.profile import Profile
 from vmconsole.settings.secrets import KeyringSecrets
 from vmconsole.store.store import Store
@@ -61,10 +63,16 @@ def run(options: Options) -> int:
         parts.callback(links.close)
         fleet = Fleet(links.make, bridge.post)
         parts.callback(fleet.close)
-        runner = OperationRunner(fleet.link, bridge.post, host_name=lambda host: _name_of(store, host))
+        history = LimitHistory(profile.state_dir / "limits.jsonl")
+        record = LimitRecord(history)
+        parts.callback(record.close)
+        runner = OperationRunner(
+            fleet.link, bridge.post, host_name=lambda host: _name_of(store, host), on_done=record.done
+        )
         parts.callback(runner.close)
         context = Context(
             store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile, secrets=secrets,
+            limit_history=history,
             diagnose=links.diagnose,
         )  # fmt: skip
         window = MainWindow(context)

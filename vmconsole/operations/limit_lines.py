@@ -25,10 +25,27 @@ _OPTIONS = {
 }  # fmt: skip
 
 
-def virsh_arguments(write: LimitWrite, *, every_cpu: str = "0-") -> tuple[str, tuple[str, ...]]:
-    """(verb, its arguments after the domain). ``every_cpu`` is the set that takes a pinning away."""
+def virsh_arguments(
+    write: LimitWrite, *, every_cpu: str = "0-", cap_parameter: str = "global"
+) -> tuple[str, tuple[str, ...]]:
+    """(verb, its arguments after the domain). ``every_cpu`` is the set that takes a pinning away; ``cap_parameter`` as
+    in ``inventory.facts.Host``."""
     call = Call[write.call]
+    if call is Call.SCHEDULER:
+        return _VERBS[call], tuple(_scheduler(write, cap_parameter))
     return _VERBS[call], tuple(_arguments(call, write, every_cpu))
+
+
+def _scheduler(write: LimitWrite, cap_parameter: str) -> Iterator[str]:
+    for ref, value in write.values:
+        row = BY_KEY[ref.key]
+        if row.kind is not Kind.CAP:
+            yield f"{row.parameter}={value or 0}"
+            continue
+        cap = value if isinstance(value, CpuCap) else CpuCap()
+        name = cap_parameter if ref.key == "guest_cap" else row.parameter
+        yield f"{name}_period={cap.period_us}"
+        yield f"{name}_quota={-1 if cap.quota_us is None else cap.quota_us}"
 
 
 def _arguments(call: Call, write: LimitWrite, every_cpu: str) -> Iterator[str]:
@@ -45,13 +62,7 @@ def _arguments(call: Call, write: LimitWrite, every_cpu: str) -> Iterator[str]:
 
 def _one(call: Call, ref: LimitRef, value: Value, every_cpu: str) -> Iterator[str]:
     row = BY_KEY[ref.key]
-    if isinstance(value, CpuCap) or row.kind is Kind.CAP:
-        cap = value if isinstance(value, CpuCap) else CpuCap()
-        yield f"{row.parameter}_period={cap.period_us}"
-        yield f"{row.parameter}_quota={-1 if cap.quota_us is None else cap.quota_us}"
-    elif call is Call.SCHEDULER:
-        yield f"{row.parameter}={value or 0}"
-    elif call in {Call.PIN_VCPU, Call.PIN_EMULATOR, Call.PIN_IOTHREAD}:
+    if call in {Call.PIN_VCPU, Call.PIN_EMULATOR, Call.PIN_IOTHREAD}:
         yield str(value or every_cpu)
     elif call in {Call.BALLOON, Call.MEMORY_MAX, Call.VCPUS, Call.VCPUS_MAX}:
         yield str(value)

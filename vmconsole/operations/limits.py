@@ -106,7 +106,9 @@ class ChangeLimits:
         return "\n".join(lines)
 
     def _line(self, write: LimitWrite, place: Place) -> str:
-        verb, arguments = virsh_arguments(write, every_cpu=self._every_cpu())
+        verb, arguments = virsh_arguments(
+            write, every_cpu=self._every_cpu(), cap_parameter=self.situation.host.cap_parameter
+        )
         where = "--config" if place is Place.STORED else "--live"
         return virsh_line(verb, self.guest, self.name, *arguments, where)
 

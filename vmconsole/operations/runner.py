@@ -72,7 +72,8 @@ class OperationRunner:
     """``fleet_link`` finds a host's link or None; ``post`` takes deltas from any thread; ``host_name`` is for tasks.
 
     The history of undo is up to date before the TaskSeen that ends a batch is posted: a window may look at
-    ``can_undo`` whenever tasks change.
+    ``can_undo`` whenever tasks change. ``on_done`` is told of each operation that was done, on the lane's thread and
+    under the runner's lock: it must not block.
     """
 
     def __init__(
@@ -82,11 +83,13 @@ class OperationRunner:
         *,
         host_name: Callable[[HostId], str] = str,
         now: Callable[[], float] = time.time,
+        on_done: Callable[[AnyOperation, Outcome], None] = lambda operation, outcome: None,
     ) -> None:
         self._fleet_link = fleet_link
         self._post = post
         self._host_name = host_name
         self._now = now
+        self._on_done = on_done
         self._lock = RLock()
         self._numbers = itertools.count(1)
         self._entries: dict[int, _Entry] = {}
@@ -279,6 +282,7 @@ class OperationRunner:
             outcome = future.result()
             for delta in outcome.deltas:
                 self._post(delta)
+            self._on_done(entry.operation, outcome)
             self._end(entry, TaskState.DONE, note=outcome.note, undo=outcome.undo)
         elif isinstance(error, ConsoleError):
             is_unknown = isinstance(error, LinkError) and entry.has_begun

@@ -50,6 +50,16 @@ def parts_have_no_more_than_the_whole(limits: Limits, situation: Situation, _: P
             )
 
 
+def cap_is_below_the_vcpus(limits: Limits, situation: Situation, _: Place) -> Iterator[Problem]:
+    """A guest cannot use more than its vCPUs, so a cap above them is no cap; QEMU's own threads add a little."""
+    cores, vcpus = limits.guest_cap.cores, limits.number("vcpu_count") or situation.guest.vcpus
+    if cores is not None and vcpus is not None and cores > vcpus + 1:
+        yield Problem(
+            LimitRef("guest_cap"), f"{cores:g} cores hardly hold a guest of {vcpus} vCPUs back.",
+            advice="Choose less, or take the cap away.", is_fatal=False,
+        )  # fmt: skip
+
+
 def vcpus_fit(limits: Limits, situation: Situation, place: Place) -> Iterator[Problem]:
     count, most = limits.number("vcpu_count"), limits.number("vcpu_max")
     if count is not None and most is not None and count > most:
@@ -106,4 +116,11 @@ def numa_can_change(limits: Limits, situation: Situation, place: Place) -> Itera
         )  # fmt: skip
 
 
-RULES = (caps_are_accepted, parts_have_no_more_than_the_whole, vcpus_fit, places_exist, numa_can_change)
+RULES = (
+    caps_are_accepted,
+    parts_have_no_more_than_the_whole,
+    cap_is_below_the_vcpus,
+    vcpus_fit,
+    places_exist,
+    numa_can_change,
+)

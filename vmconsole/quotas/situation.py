@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.limits import LimitRef, Limits
 from vmconsole.quotas.rows import Call, LimitRow, Place, Scope
 from vmconsole.quotas.table import TABLE
@@ -76,6 +77,10 @@ class Situation:
 def unavailable(row: LimitRow, situation: Situation, place: Place) -> str:
     """Why this limit cannot be changed there, in words; empty where it can."""
     host, guest = situation.host, situation.guest
+    if host.state is not HostState.CONNECTED:
+        return f"{host.name} is not connected."
+    if host.is_read_only:
+        return f"{host.name} is opened for looking only."
     if situation.limits(place) is None:
         if place is Place.STORED:
             return f"{guest.name} is transient: it has no stored definition."
@@ -84,8 +89,8 @@ def unavailable(row: LimitRow, situation: Situation, place: Place) -> str:
         return "It can be changed for the next boot only."
     if place is Place.STORED and not row.stored:
         return "libvirt does not store it: it holds until the guest is shut off."
-    if row.key in host.lacks:
-        return host.lacks[row.key]
+    if row.key.replace("_", "-") in host.lacks:
+        return host.lacks[row.key.replace("_", "-")]
     if host.cap_parameter == "vcpu" and (row.call in _MACHINES_ONLY or row.key in _NOT_OF_CONTAINERS):
         return "A container has no such limit."
     return _of_host(row, situation)

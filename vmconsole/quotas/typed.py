@@ -110,7 +110,7 @@ def _size(row: LimitRow, text: str, *, bare: int) -> float:
     if not unit:
         return number * bare
     if unit.removesuffix("/s").removesuffix("ps") in {"kbit", "mbit", "gbit"}:
-        return number * 1000 ** _DECIMAL[unit[0]] / 8
+        return number * float(1000 ** _DECIMAL[unit[0]]) / 8
     found = _SIZE.fullmatch(unit.replace(" ", ""))
     if not found:
         raise _not_understood(row, text)

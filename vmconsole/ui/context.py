@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from vmconsole.links.fleet import Fleet
     from vmconsole.operations.runner import OperationRunner
+    from vmconsole.settings.limit_history import LimitHistory
     from vmconsole.settings.profile import Profile
     from vmconsole.settings.secrets import KeyringSecrets
     from vmconsole.store.store import Store
@@ -30,5 +31,7 @@ class Context:
     """Where settings, history, caches and drafts live, and the typed settings themselves."""
     secrets: KeyringSecrets | None = None
     """Remembered logins; None where there are none to be forgotten."""
+    limit_history: LimitHistory | None = None
+    """What was changed in guests' limits, also before the last start."""
     diagnose: Callable[..., Diagnosis] = Diagnosis
     """Makes the check of an address; called as ``Diagnosis`` is with ``post``, ``ended`` and ``shell``."""

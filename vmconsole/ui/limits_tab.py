@@ -1,40 +1,80 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A guest's limits, those in force and those of the next boot side by side. GUI thread.
+"""A guest's limits on one page, those in force and those of the next boot side by side. GUI thread.
 
-The CPU cap can be changed here; the other limits of the one table are shown with their meaning.
+The tree has all of them, the panel beside it explains one and sets it, the list below says what Apply will do.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSortFilterProxyModel, Qt, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QGroupBox,
+    QAbstractItemView,
+    QCheckBox,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
+    QLineEdit,
+    QPushButton,
     QScrollArea,
-    QTableWidget,
-    QTableWidgetItem,
+    QSplitter,
+    QTreeView,
     QVBoxLayout,
     QWidget,
 )
 
-from vmconsole.inventory.limits import LimitRef, Limits
-from vmconsole.quotas.rows import LimitRow, Scope
-from vmconsole.quotas.table import TABLE
-from vmconsole.quotas.words import raw, shown
-from vmconsole.ui.charts.cap_form import CapForm
+from vmconsole.quotas.rows import Place
+from vmconsole.quotas.situation import Situation
+from vmconsole.quotas.table import row_of
 from vmconsole.ui.charts.cap_subject import subject_of
+from vmconsole.ui.formats import Formats
+from vmconsole.ui.limits.changes_view import ChangesView
+from vmconsole.ui.limits.draft import LimitsDraft
+from vmconsole.ui.limits.history_dialog import HistoryDialog
+from vmconsole.ui.limits.model import LIMIT, LIVE, MARK, STORED, LimitsModel
+from vmconsole.ui.limits.panel import LimitPanel
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
-    from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import GuestId
+    from vmconsole.inventory.limits import LimitRef
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
+    from vmconsole.ui.limits.model import AnyIndex
 
-UNSET = "–"
-ROWS = tuple(row for row in TABLE if row.scope is Scope.GUEST)
+VALUE_WIDTH, MARK_WIDTH, PANEL_WIDTH, PANEL_HEIGHT = 130, 28, 340, 170
+WIDE = 800
+"""From so many pixels on there is room for the panel beside the tree."""
+
+
+class LimitsFilter(QSortFilterProxyModel):
+    """Limits whose name or meaning has all typed words; if wished, those only that are set."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.words: tuple[str, ...] = ()
+        self.only_set = False
+        self.setRecursiveFilteringEnabled(True)
+
+    def look_for(self, text: str, *, only_set: bool) -> None:
+        self.beginFilterChange()
+        self.words = tuple(text.casefold().split())
+        self.only_set = only_set
+        self.endFilterChange()
+
+    def filterAcceptsRow(self, row: int, parent: AnyIndex) -> bool:
+        model = self.sourceModel()
+        if not isinstance(model, LimitsModel):
+            return False
+        index = model.index(row, LIMIT, parent)
+        ref = model.ref_at(index)
+        if ref is None:
+            return False
+        about = row_of(ref)
+        text = f"{about.title} {about.section} {ref.target} {about.meaning} {about.parameter}".casefold()
+        return all(word in text for word in self.words) and (not self.only_set or model.is_set(index))
 
 
 class LimitsTab(QWidget):
@@ -43,59 +83,110 @@ class LimitsTab(QWidget):
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
+        self._theme = Theme(self)
         self._guest: GuestId | None = None
-        self.form = CapForm(context)
-        self.table = QTableWidget(len(ROWS), 3)
-        self._reason = QLabel()
+        self._is_wide: bool | None = None
+        self.draft = LimitsDraft(context, self)
+        self.model = LimitsModel(self.draft, self._theme, self)
+        self.filter = LimitsFilter(self)
+        self.filter.setSourceModel(self.model)
+        self.search, self.only_set = QLineEdit(self), QCheckBox(self.tr("Only what is &set"), self)
+        self.level_button = QPushButton(self.tr("Next boot as &now"), self)
+        self.history_button = QPushButton(self.tr("&History…"), self)
+        self.tree = QTreeView(self)
+        self.panel = LimitPanel(self.draft, self._theme, self)
+        self.changes = ChangesView(self.draft, self._theme, self)
+        self._reason = QLabel(self)
+        self._middle = QSplitter(Qt.Orientation.Horizontal, self)
         self._lay_out()
-        self._set_up_table()
-        context.bridge.store_changed.connect(self._on_store_changed)
+        self._set_up_tree()
+        self._connect()
         self._show()
 
     def _lay_out(self) -> None:
-        cap = QGroupBox(self.tr("CPU cap of the whole guest"))
-        QVBoxLayout(cap).addWidget(self.form)
-        everything = QGroupBox(self.tr("All limits"))
-        QVBoxLayout(everything).addWidget(self.table)
+        self.search.setPlaceholderText(self.tr("Find a limit: cpu, memory, vda, burst…"))
+        self.search.setAccessibleName(self.tr("Find a limit"))
+        self.search.setClearButtonEnabled(True)
         self._reason.setWordWrap(True)
-        page = QWidget()
-        column = QVBoxLayout(page)
-        column.addWidget(self._reason)
-        column.addWidget(cap)
-        column.addWidget(everything, 1)
-        scroll = QScrollArea()
+        top = QHBoxLayout()
+        for widget, stretch in ((self.search, 1), (self.only_set, 0), (self.level_button, 0), (self.history_button, 0)):
+            top.addWidget(widget, stretch)
+        scroll = QScrollArea(self)
+        scroll.setWidget(self.panel)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setWidget(page)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scroll)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        middle = self._middle
+        middle.addWidget(self.tree)
+        middle.addWidget(scroll)
+        middle.setStretchFactor(0, 1)
+        middle.setChildrenCollapsible(False)
+        column = QVBoxLayout(self)
+        column.addWidget(self._reason)
+        column.addLayout(top)
+        column.addWidget(middle, 1)
+        column.addWidget(self.changes)
 
-    def _set_up_table(self) -> None:
-        table = self.table
-        table.setHorizontalHeaderLabels([self.tr("Limit"), self.tr("Running now"), self.tr("Next boot")])
-        table.setAccessibleName(self.tr("All limits of the guest"))
-        table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        table.setAlternatingRowColors(True)
-        table.setWordWrap(True)
-        table.setShowGrid(False)
-        table.setStyleSheet("QTableView::item { padding: 4px; }")
-        table.verticalHeader().hide()
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setHighlightSections(False)
-        table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        table.setMinimumHeight(200)
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The panel stands beside the tree where there is room, else below it."""
+        super().resizeEvent(event)
+        is_wide = self.width() >= WIDE
+        if is_wide != self._is_wide:
+            self._is_wide = is_wide
+            self._middle.setOrientation(Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical)
+            self._middle.setSizes([self.width() - PANEL_WIDTH, PANEL_WIDTH] if is_wide else [600, PANEL_HEIGHT])
+            self.panel.set_wide(not is_wide)
 
-    # -- whose limits ------------------------------------------------------------------------------------------
+    def _set_up_tree(self) -> None:
+        tree = self.tree
+        tree.setModel(self.filter)
+        tree.setAccessibleName(self.tr("Limits of the guest"))
+        tree.setUniformRowHeights(True)
+        tree.setStyleSheet("QTreeView::item { padding: 2px; }")
+        tree.setAllColumnsShowFocus(False)
+        tree.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
+        triggers = QAbstractItemView.EditTrigger
+        tree.setEditTriggers(triggers.DoubleClicked | triggers.EditKeyPressed | triggers.AnyKeyPressed)
+        header = tree.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(LIMIT, QHeaderView.ResizeMode.Stretch)
+        for column, width in ((LIVE, VALUE_WIDTH), (MARK, MARK_WIDTH), (STORED, VALUE_WIDTH)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+            header.resizeSection(column, width)
+        header.setMinimumSectionSize(MARK_WIDTH)
+
+    def _connect(self) -> None:
+        self.search.textChanged.connect(self._on_filter)
+        self.only_set.toggled.connect(self._on_filter)
+        self.level_button.setToolTip(self.tr("Give the next boot every value that the running guest has"))
+        self.level_button.clicked.connect(lambda: self.draft.level_all(Place.STORED))
+        self.history_button.clicked.connect(self.show_history)
+        self.model.modelReset.connect(self._on_reset)
+        self.tree.selectionModel().currentChanged.connect(self._on_current)
+        self.draft.changed.connect(self._on_draft)
+        self._context.bridge.store_changed.connect(self._on_store_changed)
+
+    # -- whose limits ----------------------------------------------------------------------------------------------
 
     def show_guest(self, guest: GuestId | None) -> None:
         if guest != self._guest:
             self._guest = guest
             self._show()
+            self.changes.forget_words()
+
+    def show_limit(self, ref: LimitRef) -> None:
+        """Bring one limit to the front, with its explanation."""
+        self.search.clear()
+        self.only_set.setChecked(False)
+        index = self.filter.mapFromSource(self.model.index_of(ref))
+        if index.isValid():
+            self.tree.scrollTo(index)
+            self.tree.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+
+    def show_history(self) -> None:
+        history = self._context.limit_history
+        if self._guest is not None and history is not None:
+            HistoryDialog(history.of(self._guest), self.draft, Formats(), self).open()
 
     def _on_store_changed(self, changes: ChangeSet) -> None:
         guest = self._guest
@@ -106,35 +197,48 @@ class LimitsTab(QWidget):
             self._show()
 
     def _show(self) -> None:
-        subject = subject_of(self._context.store, self._guest) if self._guest is not None else None
-        guest = self._context.store.guest(self._guest) if self._guest is not None else None
-        self.form.set_subject(subject)
-        text = "" if subject is None else subject.blocked or subject.notice
+        store, guest_id = self._context.store, self._guest
+        guest = store.guest(guest_id) if guest_id is not None else None
+        host = store.hosts.get(guest_id.host) if guest_id is not None else None
+        if guest is None or host is None or guest_id is None:
+            self.draft.set_situation(None)
+            self._reason.hide()
+            return
+        self.draft.set_situation(Situation(host, guest))
+        subject = subject_of(store, guest_id)
+        text = "" if subject is None else subject.blocked
         self._reason.setText(text)
         self._reason.setVisible(bool(text))
-        layout = subject.situation.layout if subject is not None else ""
-        for row, limit in enumerate(ROWS):
-            self._show_row(row, limit, guest, layout)
 
-    def _show_row(self, row: int, limit: LimitRow, guest: Guest | None, layout: str) -> None:
-        live, stored = (guest.live, guest.stored) if guest is not None else (None, None)
-        found = limit.range_on(layout)
-        span = f"{found.low} – {found.high} {limit.unit}" if found is not None else limit.unit
-        how = f"{limit.call.value}: {limit.parameter}\n{span}"
-        proof = f"{limit.proof_on(layout)}\n{limit.source}"
-        cells = (
-            (f"{limit.title}\n{limit.meaning}", f"{how}\n{proof}"),
-            _cell(limit, live),
-            _cell(limit, stored),
-        )
-        for column, (text, tip) in enumerate(cells):
-            item = QTableWidgetItem(text)
-            item.setToolTip(tip)
-            self.table.setItem(row, column, item)
+    # -- what is shown ---------------------------------------------------------------------------------------------
 
+    @Slot()
+    def _on_draft(self) -> None:
+        situation = self.draft.situation
+        differs = situation is not None and any(self.draft.differs(ref) for _, ref in situation.refs())
+        self.level_button.setEnabled(differs)
 
-def _cell(limit: LimitRow, limits: Limits | None) -> tuple[str, str]:
-    if limits is None:
-        return (UNSET, "")
-    value = limits[LimitRef(limit.key)]
-    return (shown(limit, value), raw(limit, value))
+    @Slot()
+    def _on_filter(self) -> None:
+        self.filter.look_for(self.search.text(), only_set=self.only_set.isChecked())
+        if self.search.text() or self.only_set.isChecked():
+            self.tree.expandAll()
+        else:
+            self._on_reset()
+
+    @Slot()
+    def _on_reset(self) -> None:
+        """Open what is of the whole guest, and what is set; the many fields of disks and interfaces stay folded."""
+        for row in range(self.filter.rowCount()):
+            section = self.filter.index(row, 0)
+            first = self.filter.mapToSource(self.filter.index(0, 0, section))
+            self.tree.expand(section)
+            if self.model.ref_at(first) is not None:
+                continue
+            for part in range(self.filter.rowCount(section)):
+                index = self.filter.index(part, 0, section)
+                self.tree.setExpanded(index, self.model.is_set(self.filter.mapToSource(index)))
+
+    @Slot(QModelIndex, QModelIndex)
+    def _on_current(self, current: QModelIndex, _before: QModelIndex) -> None:
+        self.panel.show_limit(self.model.ref_at(self.filter.mapToSource(current)))
