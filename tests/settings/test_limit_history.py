@@ -10,7 +10,10 @@ from vmconsole.settings.limit_history import LimitHistory
 WEB, DB = GuestId(HostId("qemu+ssh://kvm1/system"), "u1"), GuestId(HostId("qemu+ssh://kvm1/system"), "u2")
 
 
-def a_change(at, guest=WEB, after=CpuCap(100_000, 50_000)):
+HALF = CpuCap(100_000, 50_000)
+
+
+def a_change(at, guest=WEB, after=HALF):
     return LimitChange(at, guest, "web «1»", "now", LimitRef("guest_cap"), CpuCap(), after)
 
 

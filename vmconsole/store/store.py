@@ -193,6 +193,7 @@ def _with_description_of(known: Guest, new: Guest) -> Guest:
         title=new.title or known.title,
         disks=known.disks,
         interfaces=known.interfaces,
+        iothreads=known.iothreads,
         live=known.live if new.state.has_process else None,
         stored=known.stored,
     )
