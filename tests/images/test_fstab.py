@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmconsole.images.child.blocks import lvm_path
 from vmconsole.images.child.fstab import Mount, mounts_of, names_of, os_name_of
-from vmconsole.images.child.volumes import Volume, find_volumes, lvm_path
+from vmconsole.images.child.volumes import Volume, find_volumes
 
 VOLUMES = (
     Volume("/dev/sda1", "vfat", uuid="ABCD-EF01", label="ESP"),

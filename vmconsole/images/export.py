@@ -34,13 +34,16 @@ _START_DEADLINE_S = 30.0
 _STOP_DEADLINE_S = 5.0
 
 
-def nbd_command(path: str, image_format: str, *, shares: bool, socket: str) -> str:
+def nbd_command(path: str, image_format: str, *, shares: bool, socket: str, snapshot: str = "") -> str:
     """qemu-nbd for an image, read-only. ``shares`` opens it beside a running guest; else its lock is taken.
+    ``snapshot`` is the id of an internal snapshot to serve instead of the present state.
 
     The format is always said: QEMU's guess would let a guest with a raw disk choose the format (CVE-2010-3851).
     ``socket`` is shell text. Source: qemu-nbd(8).
     """
     common = f"qemu-nbd --read-only --persistent --shared=4 --socket={socket} --pid-file={socket}.pid --cache=writeback"
+    if snapshot:
+        common += f" --load-snapshot={shlex.quote('snapshot.id=' + snapshot.replace(',', ',,'))}"
     if not shares:
         return f"{common} --format={shlex.quote(image_format)} -- {shlex.quote(path)}"
     protocol = "host_device" if path.startswith("/dev/") else "file"
@@ -81,8 +84,10 @@ def export_command(nbd: str) -> str:
 class Export:
     """One image served. ``start`` and ``close`` once each."""
 
-    def __init__(self, shell: Shell, facts: ImageFacts, *, on_lost: Callable[[ImageError], None]) -> None:
-        self._shell, self._facts = shell, facts
+    def __init__(
+        self, shell: Shell, facts: ImageFacts, *, on_lost: Callable[[ImageError], None], snapshot: str = ""
+    ) -> None:
+        self._shell, self._facts, self._snapshot = shell, facts, snapshot
         self._on_lost = on_lost
         self._folder = Path(tempfile.mkdtemp(prefix="vmconsole-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -98,7 +103,7 @@ class Export:
     def start(self, *, shares: bool) -> None:
         """Serve. Raises ImageInUse when the lock is held by another, or another ImageError with QEMU's words."""
         facts = self._facts
-        nbd = nbd_command(facts.path, facts.format, shares=shares, socket='"$d/s"')
+        nbd = nbd_command(facts.path, facts.format, shares=shares, socket='"$d/s"', snapshot=self._snapshot)
         self._process = self._shell.popen(export_command(nbd))
         # The beats begin at once, or a slow start would look like a dead link.
         self._run(self._beat, "export beat")

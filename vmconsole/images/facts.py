@@ -7,14 +7,16 @@ QEMU may open it: the image may have been brought here by anybody.
 
 from __future__ import annotations
 
+import enum
 import json
 import posixpath
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmconsole.images import journal
+from vmconsole.images import journal, vmdk
 from vmconsole.images.hints import explained
+from vmconsole.images.messages import ImageSnapshot
 from vmconsole.inventory.errors import ImageDamaged, ImageUnreadable
 
 if TYPE_CHECKING:
@@ -22,11 +24,22 @@ if TYPE_CHECKING:
     from vmconsole.links.base import Shell
 
 EDITABLE_FORMATS = frozenset({"qcow2", "raw"})
-LOOKABLE_FORMATS = EDITABLE_FORMATS | {"vdi", "vpc", "vhdx", "qed", "parallels"}
-"""vmdk is not among them: it names other files as its parts."""
+LOOKABLE_FORMATS = EDITABLE_FORMATS | {"vdi", "vpc", "vhdx", "qed", "parallels", "vmdk"}
+_ENCRYPTED_RAW = "luks"
+"""What QEMU calls a disk that is encrypted as a whole. It is served as it is, and unlocked in the appliance."""
 _MAX_CHAIN = 20
 _DEADLINE_S = 60.0
-_FIXED_LINES = 8
+_FIXED_LINES = 9
+
+
+class Packing(enum.Enum):
+    """How images are packed that QEMU does not know (Android's)."""
+
+    NONE = ""
+    SPARSE = "sparse"
+    """An Android sparse image."""
+    TAR = "tar"
+    FOLDER = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,10 @@ class ImageFacts:
     backing_format: str = ""
     oddity: str = ""
     """Why QEMU must not open it (encrypted, parts in other files); empty if it may."""
+    snapshots: tuple[ImageSnapshot, ...] = ()
+    """States kept inside it (qcow2), oldest first."""
+    packing: Packing = Packing.NONE
+    """What must be unpacked before QEMU can open it."""
     journal_folder: str = ""
     """Where an Apply keeps its journal."""
     unfinished: journal.Record | None = None
@@ -52,6 +69,10 @@ class ImageFacts:
 def look_at(shell: Shell, source: ImageSource) -> ImageFacts:
     """The facts about an image and its chain. Raises ImageError, in words, for what must not be opened."""
     facts = _facts(shell, source.path, source.format_hint)
+    if facts.packing is not Packing.NONE and source.format_hint in {"", "raw"}:
+        return facts
+    if facts.format == _ENCRYPTED_RAW and not source.format_hint:
+        facts = _facts(shell, source.path, "raw")
     if facts.format not in LOOKABLE_FORMATS:
         raise ImageUnreadable(
             f"Images of the format «{facts.format}» are not opened here.",
@@ -133,12 +154,16 @@ def look_command(path: str, image_format: str) -> str:
         [
             "export LC_ALL=C TZ=UTC",
             f"p={quoted}; [ -e \"$p\" ] || {{ echo \"$p: No such file or directory\" >&2; exit 66; }}",
+            "if [ -d \"$p\" ]; then printf '%s\\nfolder\\n' \"$(readlink -f -- \"$p\")\"; exit; fi",
             "[ -f \"$p\" ] || [ -b \"$p\" ] || { echo \"$p: is neither a file nor a disk\" >&2; exit 65; }",
             "[ -r \"$p\" ] || { echo \"$p: Permission denied\" >&2; exit 77; }",
+            *vmdk.CHECK_COMMAND,
             "command -v qemu-nbd >/dev/null || { echo 'qemu-nbd: not found' >&2; exit 69; }",
             "r=$(readlink -f -- \"$p\"); printf '%s\\n' \"$r\"",
             "if [ -b \"$p\" ]; then echo block; else echo file; fi",
             journal.identity_command(path),
+            "m() { dd if=\"$p\" bs=1 skip=$1 count=$2 2>/dev/null | od -An -v -tx1 | tr -d ' \\n'; }",
+            "echo \"$(m 0 4) $(m 257 5)\"",
             journal.FOLDER_COMMAND,
             journal.STATE_COMMAND,
             f"qemu-img info -U {known}--output=json -- \"$p\"",
@@ -148,7 +173,10 @@ def look_command(path: str, image_format: str) -> str:
 
 def _parsed(out: str) -> ImageFacts:
     lines = out.split("\n", _FIXED_LINES)
-    path, kind, identity, folder = lines[:4]
+    path, kind = lines[:2]
+    if kind == "folder":
+        return ImageFacts(path, "folder", 0, "", is_block_device=False, packing=Packing.FOLDER)
+    identity, magic, folder = lines[2:5]
     info = json.loads(lines[_FIXED_LINES])
     return ImageFacts(
         path=path,
@@ -158,18 +186,37 @@ def _parsed(out: str) -> ImageFacts:
         is_block_device=kind == "block",
         backing_path=str(info.get("full-backing-filename") or info.get("backing-filename") or ""),
         backing_format=str(info.get("backing-filename-format") or ""),
-        oddity=_oddity(info),
+        oddity=_oddity(info, path),
+        snapshots=tuple(_snapshot(s) for s in info.get("snapshots") or ()),
+        packing=_packing(magic, path),
         journal_folder=folder,
-        unfinished=journal.read_state(lines[4:_FIXED_LINES]),
+        unfinished=journal.read_state(lines[5:_FIXED_LINES]),
     )
 
 
-def _oddity(info: dict[str, Any]) -> str:
+def _packing(magic: str, path: str) -> Packing:
+    """Of the first four bytes and the five at 257. Sources: Android's sparse_format.h; tar(5), «ustar»."""
+    if magic.startswith("3aff26ed"):
+        return Packing.SPARSE
+    is_tar = magic.endswith("7573746172") or (magic.startswith("1f8b") and path.endswith((".tar.gz", ".tgz")))
+    return Packing.TAR if is_tar else Packing.NONE
+
+
+def _snapshot(found: dict[str, Any]) -> ImageSnapshot:
+    return ImageSnapshot(
+        str(found["id"]), str(found["name"]), float(found["date-sec"]), int(found.get("vm-state-size") or 0)
+    )
+
+
+def _oddity(info: dict[str, Any], path: str) -> str:
     details = (info.get("format-specific") or {}).get("data") or {}
     if info.get("encrypted") or details.get("encrypt"):
         return "It is encrypted."
     if details.get("data-file"):
         return f"It keeps its data in another file, «{details['data-file']}»."
+    apart = vmdk.parts_elsewhere(details, path) if info["format"] == "vmdk" else ""
+    if apart:
+        return f"It keeps its data in a file in another place, «{apart}»."
     if details.get("corrupt"):
         return "It is marked as corrupt. Repair it on the host: `qemu-img check -r all`, after making a copy."
     return ""

@@ -76,6 +76,7 @@ class ChangeVerb(enum.Enum):
     MADE = "folder made"
     RENAMED = "renamed"
     DELETED = "deleted"
+    ATTRIBUTES = "attributes changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,19 @@ class ImageSource:
     """The caller wants to look only (a CD image, a base image)."""
     backing_folders: tuple[str, ...] = ()
     """Folders, beside the image's own, where its backing files may be: the host's storage pools."""
+    target: str = ""
+    """``vda``: what the guest's definition calls this disk; empty when nobody said."""
+    snapshot: str = ""
+    """Id of an internal snapshot (qcow2) to look into; empty for the image as it is now."""
+    more: tuple[ImageSource, ...] = ()
+    """Other disks of the same guest, opened together with this one."""
+    host_uri: str = ""
+    """The connection through which it is reached, so that a draft finds its host again; empty for a local file."""
+
+    @property
+    def disks(self) -> tuple[ImageSource, ...]:
+        """This one and ``more``: the order in which they are disks of the appliance."""
+        return (self, *self.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,32 @@ class Device:
     name: str
     """``/dev/sda``"""
     size_bytes: int
+    path: str = ""
+    """The image that it is, on its host."""
+    target: str = ""
+    """``vda``, if the guest's definition said."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSnapshot:
+    """A state that is kept inside a qcow2 image."""
+
+    id: str
+    name: str
+    taken_at: float
+    """Seconds since the epoch."""
+    memory_bytes: int = 0
+    """Size of the guest's memory kept with it; 0 if only the disk was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How full a mounted filesystem is."""
+
+    device: str
+    size_bytes: int
+    free_bytes: int
+    """For ordinary users, as df(1) says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +164,10 @@ class Filesystem:
     is_writable: bool = False
     problem: str = ""
     """Why it is not shown, or shown without being writable; empty when all is well."""
+    is_locked: bool = False
+    """Encrypted, and ``ImageSession.unlock`` with its key shows what is in it."""
+    disks: tuple[str, ...] = ()
+    """Names of the ``Device``s that it lies on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +191,8 @@ class ImageOverview:
     speed_note: str = ""
     draft_was_resumed: bool = False
     """Changes of an earlier session were found and are part of what is shown."""
+    snapshots: tuple[ImageSnapshot, ...] = ()
+    """States that are kept inside the (first) image, oldest first."""
     unfinished_apply: str = ""
     """Words on an Apply that was cut off and that ``apply()`` finishes; empty when there is none."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that belongs to one open image, from the export on its host to the appliance here, as one.
+"""Everything that belongs to one open image, from the exports on its host to the appliance here, as one.
 
 Starting the appliance takes nearly all the time of an open, so whatever can, happens before or beside it: the child
 loads libguestfs and KVM is probed while the host is asked; other images of the folder are looked through while it
@@ -9,30 +9,31 @@ starts. Blocks; the session's thread, except ``kill``.
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole.images import requests
 from vmconsole.images.client import GuestfsClient
+from vmconsole.images.disk import OpenDisk, reason_to_look_only
 from vmconsole.images.draft import Draft, make_overlay
-from vmconsole.images.export import Export
-from vmconsole.images.facts import EDITABLE_FORMATS, ImageFacts, look_at, overlays_command, overlays_of
+from vmconsole.images.facts import Packing
 from vmconsole.images.kvm import Acceleration, acceleration
 from vmconsole.images.messages import ImageMode, ImageOverview
+from vmconsole.images.unpacking import Unpacked, unpack
 from vmconsole.inventory.errors import Explanation, ImageError, ImageInUse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from vmconsole.images.messages import ImageSource
+    from vmconsole.images.facts import ImageFacts
+    from vmconsole.images.messages import Device, ImageSource, Usage
     from vmconsole.links.base import Shell
 
 LAUNCH_DEADLINE_S = 900.0
 LOOK_DEADLINE_S = 300.0
-_SIDE_DEADLINE_S = 30.0
-_SECTOR_BYTES = 512
+UNLOCK_DEADLINE_S = 180.0
+"""A key is stretched for some seconds on purpose, and an emulated machine is many times slower."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,24 +47,38 @@ class Surroundings:
     on_step: Callable[[str], None]
     on_progress: Callable[[str, int, int], None]
     on_lost: Callable[[ImageError], None]
+    keys: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """Keys that opened a volume, by its UUID: for the next ``open``. In memory only."""
 
 
 class OpenImage:
-    """One image, opened once and closed once."""
+    """One image, or several disks of one guest, opened once and closed once."""
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self.client = GuestfsClient(on_progress=around.on_progress, on_end=around.on_lost)
-        self._export: Export | None = None
+        self._disks = [OpenDisk(s, around.shell, on_lost=around.on_lost) for s in around.source.disks]
+        self._unpacked: list[Unpacked] = []
+        self._contents: requests.Contents | None = None
+        self._killed = threading.Event()
         self._draft: Draft | None = None
-        self._facts: ImageFacts | None = None
         self._acceleration = Acceleration(works=False)
         self._look_only_reason: Explanation | None = None
 
     @property
     def facts(self) -> ImageFacts:
-        assert self._facts is not None
-        return self._facts
+        """Of the first disk."""
+        return self._disks[0].facts
+
+    @property
+    def all_facts(self) -> tuple[ImageFacts, ...]:
+        """Of every disk, in order."""
+        return tuple(disk.facts for disk in self._disks)
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """Where the disks are served, in order."""
+        return tuple(disk.socket for disk in self._disks)
 
     @property
     def draft(self) -> Draft | None:
@@ -78,27 +93,80 @@ class OpenImage:
         probe = threading.Thread(target=self._probe, name="kvm probe")
         probe.start()
         try:
-            self._facts = facts = look_at(around.shell, around.source)
-            self._look_only_reason = _reason_to_look_only(around.source, facts)
-            others = around.shell.popen(overlays_command(facts.path))
-            try:
-                overlay, was_resumed = self._prepare()
-                probe.join()
-                self._launch(overlay)
-                self._refuse_base(_ended(others))
-            finally:
-                _end(others)
+            self._look_at_disks()
+            overlays, was_resumed = self._prepare()
+            probe.join()
+            self._launch(overlays)
+            self._refuse_bases()
         finally:
             probe.join()
-        return self._overview(self.look(), was_resumed=was_resumed)
+        return self._overview(self._look_with_keys(), was_resumed=was_resumed)
+
+    def _look_at_disks(self) -> None:
+        for disk in self._disks:
+            disk.look()
+        if any(facts.packing is not Packing.NONE for facts in self.all_facts):
+            self._unpack()
+        reasons = (reason_to_look_only(disk.source, disk.facts) for disk in self._disks)
+        self._look_only_reason = self._look_only_reason or next((r for r in reasons if r is not None), None)
+        if self._look_only_reason is None:
+            for disk in self._disks:
+                disk.begin_survey()
+
+    def _unpack(self) -> None:
+        """Images that are packed become copies on this machine, to look only."""
+        around = self._around
+        around.on_step("Unpacking")
+        found: list[OpenDisk] = []
+        for disk in self._disks:
+            if disk.facts.packing is Packing.NONE:
+                found.append(disk)
+                continue
+            unpacked = unpack(
+                disk.shell, disk.facts, around.work_dir, report=around.on_progress, is_cancelled=self._killed.is_set
+            )
+            self._unpacked.append(unpacked)
+            found += [OpenDisk(source, shell, on_lost=around.on_lost) for source, shell in unpacked.parts]
+            self._look_only_reason = self._look_only_reason or unpacked.reason
+        self._disks = found
+        for disk in found:
+            disk.look()
 
     def look(self, only_device: str = "") -> requests.Contents:
         """Mount what is there; ``only_device`` shows one filesystem alone."""
         self._around.on_step("Finding the filesystems")
         is_look_only = self._look_only_reason is not None
-        contents = self.client.ask(requests.Look(is_look_only, only_device), deadline_s=LOOK_DEADLINE_S)
+        targets = tuple(disk.source.target for disk in self._disks)
+        contents = self.client.ask(requests.Look(is_look_only, only_device, targets), deadline_s=LOOK_DEADLINE_S)
         assert isinstance(contents, requests.Contents)
+        named = {f"/dev/sd{chr(ord('a') + n)}": disk.source for n, disk in enumerate(self._disks[:26])}
+        self._contents = contents = dataclasses.replace(
+            contents, devices=tuple(_named(device, named) for device in contents.devices)
+        )
         return contents
+
+    def _look_with_keys(self) -> requests.Contents:
+        """With the keys that were given before: the image is opened for the second time."""
+        contents = self.look()
+        known = [(f.device, self._around.keys[f.uuid]) for f in contents.filesystems if f.uuid in self._around.keys]
+        for device, key in known:
+            self.unlock(device, key)
+        return self.look() if known else contents
+
+    def unlock(self, device: str, key: str) -> None:
+        """Open an encrypted volume; ``look`` then shows what is in it. Raises ImageUnreadable if the key is wrong."""
+        self._around.on_step("Unlocking")
+        self.client.ask(requests.Unlock(device, key), deadline_s=UNLOCK_DEADLINE_S)
+        filesystems = self._contents.filesystems if self._contents is not None else ()
+        uuid = next((f.uuid for f in filesystems if f.device == device), "")
+        if uuid:
+            self._around.keys[uuid] = key
+
+    def usage(self) -> tuple[Usage, ...]:
+        """How full what is mounted is."""
+        found = self.client.ask(requests.Measure(), deadline_s=LOOK_DEADLINE_S)
+        assert isinstance(found, tuple)
+        return found
 
     def overview_of(self, before: ImageOverview, contents: requests.Contents) -> ImageOverview:
         """The overview with other filesystems shown."""
@@ -113,90 +181,95 @@ class OpenImage:
         cache = self._around.cache_dir / "kvm.json" if self._around.cache_dir is not None else None
         self._acceleration = acceleration(cache)
 
-    def _prepare(self) -> tuple[Path, bool]:
-        """Take the draft and serve the image. Returns the overlay, and whether it has earlier changes."""
-        around, facts = self._around, self.facts
+    def _prepare(self) -> tuple[tuple[Path, ...], bool]:
+        """Take the draft and serve the disks. Returns their overlays, and whether there are earlier changes."""
         if self._look_only_reason is None:
             self._take_draft()
-        around.on_step("Serving the image from its host")
-        export = self._serve()
-        if self._draft is None:
-            overlay = export.socket.with_name("overlay.qcow2")
-            make_overlay(overlay, export.socket, facts.virtual_size_bytes)
-            return overlay, False
-        if self._draft.exists:
-            self._draft.resume(export.socket)
-            return self._draft.overlay, True
-        self._draft.begin(facts, export.socket)
-        return self._draft.overlay, False
+        self._around.on_step("Serving the image from its host")
+        self._serve()
+        draft, sockets = self._draft, self.sockets
+        if draft is None:
+            overlays = tuple(socket.with_name("overlay.qcow2") for socket in sockets)
+            for overlay, disk in zip(overlays, self._disks, strict=True):
+                make_overlay(overlay, disk.socket, disk.facts.virtual_size_bytes)
+            return overlays, False
+        if draft.exists:
+            draft.resume(*sockets)
+            return draft.overlays, True
+        draft.begin_all(self.all_facts, sockets)
+        return draft.overlays, False
 
     def _take_draft(self) -> None:
         around = self._around
         try:
-            self._draft = Draft(around.work_dir, around.source)
+            draft = self._draft = Draft(around.work_dir, around.source)
         except ImageInUse as error:
             self._look_only_reason = error.explanation
             return
-        if self._draft.exists and self._draft.identity != self.facts.identity:
+        if not draft.exists or draft.identities == tuple(facts.identity for facts in self.all_facts):
+            return
+        if len(draft.identities) != len(self._disks):
+            self._look_only_reason = Explanation(
+                f"There is a draft of this image that was begun with {len(draft.identities)} disks open together; "
+                f"now it is {len(self._disks)}.",
+                advice="Open the same disks as then to go on with it, or discard the draft.",
+                where=str(draft.folder),
+            )
+        else:
             self._look_only_reason = Explanation(
                 "There is a draft of an older state of this image, and it does not fit the image any more.",
                 cause="The guest ran, or somebody else changed the image, since the draft was begun.",
                 advice="Discard the draft to edit the image as it is now.",
-                where=str(self._draft.folder),
+                where=str(draft.folder),
             )
-            self._let_go_of_draft()
+        self._let_go_of_draft()
 
     def _let_go_of_draft(self) -> None:
         if self._draft is not None:
             self._draft.close()
             self._draft = None
 
-    def _serve(self) -> Export:
+    def _serve(self) -> None:
         """Serve with the lock; if another has it, beside him and to look only."""
-        around = self._around
-        shares = around.source.guest_is_running
-        self._export = Export(around.shell, self.facts, on_lost=around.on_lost)
+        shares = self._around.source.guest_is_running
         try:
-            self._export.start(shares=shares)
+            for disk in self._disks:
+                disk.serve(shares=shares)
         except ImageInUse as error:
             if shares:
                 raise
-            self._export.close()
-            self._look_only_reason = error.explanation
+            self._look_only_reason = self._look_only_reason or error.explanation
             self._let_go_of_draft()
-            self._export = Export(around.shell, self.facts, on_lost=around.on_lost)
-            self._export.start(shares=True)
-        return self._export
+            for disk in self._disks:
+                disk.serve(shares=True)
 
-    def _launch(self, overlay: Path) -> None:
+    def _launch(self, overlays: tuple[Path, ...]) -> None:
         around = self._around
         slow = "" if self._acceleration.works else " (without KVM: up to a minute)"
         around.on_step(f"Starting the appliance{slow}")
         cache_dir = str(around.cache_dir) if around.cache_dir is not None else ""
-        launch = requests.Launch(str(overlay), force_tcg=not self._acceleration.works, cache_dir=cache_dir)
+        first, *more = (str(overlay) for overlay in overlays)
+        launch = requests.Launch(
+            first, force_tcg=not self._acceleration.works, cache_dir=cache_dir, more_overlays=tuple(more)
+        )
         self.client.ask(launch, deadline_s=LAUNCH_DEADLINE_S)
 
-    def _refuse_base(self, out: str) -> None:
-        """An image that others are based on must never be written."""
-        facts = self.facts
-        based = overlays_of(out, facts.path, facts.path.rpartition("/")[0])
-        if based and self._look_only_reason is None:
-            self._look_only_reason = Explanation(
-                f"Other images are based on this one: {', '.join(based)}.",
-                cause="To change a base image destroys every image that is based on it.",
-                advice="Edit the image on top instead, or commit or flatten it first.",
-                where=facts.path,
-            )
-            self._let_go_of_draft()
+    def _refuse_bases(self) -> None:
+        for disk in self._disks:
+            reason = disk.based_on_it()
+            if reason is not None and self._look_only_reason is None:
+                self._look_only_reason = reason
+                self._let_go_of_draft()
 
     def _overview(self, contents: requests.Contents, *, was_resumed: bool) -> ImageOverview:
         facts, reason = self.facts, self._look_only_reason
+        is_unfinished = reason is not None and any(facts.unfinished is not None for facts in self.all_facts)
         return ImageOverview(
             source=self._around.source,
             mode=ImageMode.DRAFT if reason is None else ImageMode.LOOK_ONLY,
             mode_reason=reason,
             format=facts.format,
-            virtual_size_bytes=facts.virtual_size_bytes,
+            virtual_size_bytes=sum(facts.virtual_size_bytes for facts in self.all_facts),
             devices=contents.devices,
             filesystems=contents.filesystems,
             os_name=contents.os_name,
@@ -204,92 +277,35 @@ class OpenImage:
             is_slow=not self._acceleration.works,
             speed_note=self._acceleration.note,
             draft_was_resumed=was_resumed,
-            unfinished_apply=reason.what if facts.unfinished is not None and reason is not None else "",
+            snapshots=() if len(self._disks) > 1 else facts.snapshots,
+            unfinished_apply=reason.what if is_unfinished and reason is not None else "",
         )
 
     def let_go(self) -> None:
-        """End the appliance and the export, so that the image is free; the draft stays ours."""
+        """End the appliance and the exports, so that the images are free; the draft stays ours."""
         self.client.close()
-        if self._export is not None:
-            self._export.close()
-            self._export = None
+        for disk in self._disks:
+            disk.stop_serving()
 
     def kill(self, reason: ImageError) -> None:
         """Free a stuck request, at once. Any thread."""
+        self._killed.set()
         self.client.kill(reason)
 
     def close(self, *, keep_draft: bool) -> None:
         """End everything."""
-        self.let_go()
+        self.client.close()
+        for disk in self._disks:
+            disk.close()
+        for unpacked in self._unpacked:
+            unpacked.close()
         if self._draft is not None:
             if not keep_draft:
                 self._draft.forget()
             self._let_go_of_draft()
 
 
-def _reason_to_look_only(source: ImageSource, facts: ImageFacts) -> Explanation | None:
-    """Why this image cannot be edited, as far as its facts say."""
-    if facts.unfinished is not None:
-        return _unfinished_words(facts)
-    if source.guest_is_running:
-        return Explanation(
-            f"The guest {source.guest_name} is running, so its disk is open to look only.",
-            cause="What is shown may be a moment old, and half-written.",
-            advice="Shut the guest down to edit.",
-            where=facts.path,
-        )
-    if source.is_read_only:
-        return Explanation("This image was opened to look only.", where=facts.path)
-    if facts.format not in EDITABLE_FORMATS:
-        return Explanation(
-            f"Images of the format «{facts.format}» can be looked at, not edited.",
-            advice="Convert it first: `qemu-img convert -O qcow2`.",
-            where=facts.path,
-        )
-    if facts.virtual_size_bytes % _SECTOR_BYTES:
-        return Explanation("Its size is not a whole number of sectors, so it can only be looked at.", where=facts.path)
-    return None
-
-
-def _unfinished_words(facts: ImageFacts) -> Explanation:
-    unfinished = facts.unfinished
-    assert unfinished is not None
-    if unfinished.is_running:
-        return Explanation(
-            f"{unfinished.changes} changes are being written into this image by its host now.",
-            advice="Apply waits for the end of it.",
-            where=facts.path,
-        )
-    if unfinished.image_was_written_since and unfinished.result != "0":
-        return Explanation(
-            "An earlier Apply of this image was cut off, and the image was written by somebody else since.",
-            cause="The guest was probably started. To go on would mix two states.",
-            advice="Check the guest's filesystems; Discard then removes what is left of the Apply.",
-            where=facts.path,
-        )
-    return Explanation(
-        f"An earlier Apply of {unfinished.changes} changes was cut off.",
-        cause="The link or the host died while the image was written.",
-        advice="Apply finishes it. Do not start the guest before.",
-        where=facts.path,
-    )
-
-
-def _ended(process: subprocess.Popen[bytes]) -> str:
-    try:
-        out, _ = process.communicate(timeout=_SIDE_DEADLINE_S)
-    except subprocess.TimeoutExpired as error:
-        raise ImageError(
-            "The other images beside this one could not be looked through in time.",
-            cause="It must be known that none of them is based on it before it may be edited.",
-        ) from error
-    return out.decode(errors="replace")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
+def _named(device: Device, sources: Mapping[str, ImageSource]) -> Device:
+    """With the image that it is."""
+    source = sources.get(device.name)
+    return device if source is None else dataclasses.replace(device, path=source.path, target=source.target)

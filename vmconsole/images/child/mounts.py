@@ -11,9 +11,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from vmconsole.images import names
+from vmconsole.images.child import support
+from vmconsole.images.child.blocks import disk_name
 from vmconsole.images.child.fstab import Mount, mounts_of, os_name_of
 from vmconsole.images.child.handle import CHUNK_BYTES, is_file
-from vmconsole.images.child.volumes import DISK, ENCRYPTED, Volume, find_volumes
+from vmconsole.images.child.volumes import ENCRYPTED, Volume, find_volumes
 from vmconsole.images.messages import Filesystem
 from vmconsole.images.requests import Contents
 from vmconsole.inventory.errors import ImageError
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
 _OS_RELEASES = ("/etc/os-release", "/usr/lib/os-release")
 
 
-def look(work: Work, only_device: str) -> Contents:
-    """Find and mount. ``only_device`` shows one filesystem alone, at ``/``."""
+def look(work: Work, only_device: str, targets: tuple[str, ...] = ()) -> Contents:
+    """Find and mount. ``only_device`` shows one filesystem alone, at ``/``; ``targets`` are as in ``requests.Look``."""
+    work.targets = targets or work.targets
     if work.contents is not None:
         _unmount(work, work.contents)
-    if work.found is None:
-        work.found = _found(work)
-    devices, volumes = work.found
+    volumes = find_again(work)
+    assert work.found is not None
+    devices = work.found[0]
     filesystems = {v.device: _filesystem(v) for v in volumes}
     if only_device:
         if only_device not in filesystems:
@@ -39,6 +42,13 @@ def look(work: Work, only_device: str) -> Contents:
         _show(work, filesystems, Mount(only_device, "/"))
         return _remember(work, devices, filesystems, os_name="", has_os_tree=False)
     return _whole_tree(work, devices, volumes, filesystems)
+
+
+def find_again(work: Work) -> tuple[Volume, ...]:
+    """The volumes that are known, or found now."""
+    if work.found is None:
+        work.found = _found(work)
+    return work.found[1]
 
 
 def _found(work: Work) -> tuple[tuple[Device, ...], tuple[Volume, ...]]:
@@ -57,7 +67,8 @@ def _whole_tree(
             if volume.is_mountable:
                 _show(work, filesystems, Mount(volume.device, top_folder(volume.device)))
         return _remember(work, devices, filesystems, os_name="", has_os_tree=False)
-    for mount in mounts_of(_text(work.handle, "/etc/fstab"), volumes):
+    fstab, crypttab = (_text(work.handle, path) for path in ("/etc/fstab", "/etc/crypttab"))
+    for mount in mounts_of(fstab, volumes, targets=work.targets, crypttab=crypttab):
         if mount.folder != "/" and not filesystems[mount.device].mounted_at:
             _show(work, filesystems, mount)
     return _remember(work, devices, filesystems, os_name=_os_name(work.handle), has_os_tree=True)
@@ -113,27 +124,31 @@ def _show(work: Work, filesystems: dict[str, Filesystem], mount: Mount) -> None:
     filesystem = filesystems[mount.device]
     if mount.folder != "/" and mount.folder == top_folder(mount.device):
         work.handle.mkmountpoint(mount.folder)
-    problem = "" if not work.is_look_only else _mounted(work.handle, "ro", filesystem, mount.folder)
-    is_writable = not work.is_look_only
-    if is_writable:
-        problem = _mounted(work.handle, "", filesystem, mount.folder)
-        if problem and not _mounted(work.handle, "ro", filesystem, mount.folder):
-            filesystems[mount.device] = dataclasses.replace(filesystem, mounted_at=mount.folder, problem=problem)
-            return
+    never_written = support.why_read_only(filesystem.type)
+    is_writable = not work.is_look_only and not never_written
+    problem = _mounted(work.handle, filesystem, mount.folder, is_writable=is_writable)
+    if problem and is_writable and not _mounted(work.handle, filesystem, mount.folder, is_writable=False):
+        filesystems[mount.device] = dataclasses.replace(filesystem, mounted_at=mount.folder, problem=problem)
+        return
     shown_at = "" if problem else mount.folder
     filesystems[mount.device] = dataclasses.replace(
-        filesystem, mounted_at=shown_at, is_writable=is_writable and not problem, problem=problem
+        filesystem, mounted_at=shown_at, is_writable=is_writable and not problem, problem=problem or never_written
     )
 
 
-def _mounted(handle: Handle, options: str, filesystem: Filesystem, folder: str) -> str:
+def _mounted(handle: Handle, filesystem: Filesystem, folder: str, *, is_writable: bool) -> str:
     """Mount; empty, or why not."""
-    try:
-        # The type is said, so that a crafted filesystem cannot choose which kernel driver reads it.
-        handle.mount_vfs(options, filesystem.type, filesystem.device, folder)
-    except RuntimeError as error:
-        return str(error).strip()
-    return ""
+    said = ""
+    for option in support.options_for(filesystem.type):
+        options = ",".join(o for o in ("" if is_writable else "ro", option) if o)
+        try:
+            # The type is said, so that a crafted filesystem cannot choose which kernel driver reads it.
+            handle.mount_vfs(options, filesystem.type, filesystem.device, folder)
+        except RuntimeError as error:
+            said = str(error).strip()
+        else:
+            return ""
+    return support.why_not(handle, filesystem.type, said)
 
 
 def _unmount(work: Work, contents: Contents) -> None:
@@ -148,13 +163,11 @@ def _unmount(work: Work, contents: Contents) -> None:
 def top_folder(device: str) -> str:
     """The top folder of a filesystem where there is no operating system: «/sda1», «/vg-root», «/sda2-@home»."""
     name = device.removeprefix("btrfsvol:").removeprefix("/dev/")
-    return names.guest_path("/" + (name.replace("/", "-") or DISK))
+    return names.guest_path("/" + (name.removeprefix("mapper/").replace("/", "-") or disk_name(0)))
 
 
 def _filesystem(volume: Volume) -> Filesystem:
-    problem = ""
-    if volume.type in ENCRYPTED:
-        problem = "It is encrypted, and is not opened here."
-    elif volume.type == "unknown":
-        problem = "No filesystem is known in it."
-    return Filesystem(volume.device, volume.type, volume.label, volume.uuid, volume.size_bytes, problem=problem)
+    return Filesystem(
+        volume.device, volume.type, volume.label, volume.uuid, volume.size_bytes,
+        problem=support.problem_of_type(volume), is_locked=volume.type in ENCRYPTED, disks=volume.disks,
+    )  # fmt: skip

@@ -1,32 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which filesystems a disk has. Child process.
+"""Which filesystems the disks have. Child process.
 
-The quick look is one lsblk(8) inside the appliance (about 0.4 s emulated); where it sees something it cannot name
-as libguestfs does (btrfs subvolumes, md, LDM), or nothing at all, libguestfs' own thorough list is asked too (1 to
-4 s).
+The quick look is one lsblk(8) inside the appliance; where it sees something it cannot name as libguestfs does (btrfs
+subvolumes, Windows' dynamic disks), or nothing at all, libguestfs' own thorough list is asked too (1 to 4 s).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vmconsole.images.child.blocks import Block, read_blocks
 from vmconsole.images.messages import Device
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmconsole.images.child.handle import Handle
 
-DISK = "/dev/sda"
-"""libguestfs' name of the one disk that is added."""
-# lsblk asks udev for the types, so udev must be done: right after the start, on a slow machine, it is not.
-# NAME is asked for because only with it lsblk shows what is inside what.
-_LSBLK = "udevadm settle; lsblk -b -J -o NAME,PATH,SIZE,TYPE,FSTYPE,LABEL,UUID,PARTLABEL,PARTUUID,MOUNTPOINT"
-_NEEDS_THOROUGH = {"btrfs", "linux_raid_member", "zfs_member", "ldm_member"}
+_NEEDS_THOROUGH = {"btrfs", "ldm_member"}
 NOT_MOUNTABLE = {"", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member"}
 ENCRYPTED = {"crypto_LUKS", "BitLocker"}
+_WHOLE_DISK = {"iso9660", "udf"}
+"""Such a disk may have a partition table beside its filesystem, to start from (isohybrid)."""
+_PARTS = {"LVM2_member", "linux_raid_member"}
+_TABLE_BYTES = 1024
+"""The size that the kernel gives an extended partition: it holds others, and nothing itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ class Volume:
     uuid: str = ""
     part_label: str = ""
     part_uuid: str = ""
+    disks: tuple[str, ...] = ()
+    """The disks it lies on, by libguestfs' names."""
+    container: Volume | None = None
+    """The encrypted volume that it is the inside of."""
 
     @property
     def is_mountable(self) -> bool:
@@ -47,78 +51,79 @@ class Volume:
 
 
 def find_volumes(handle: Handle) -> tuple[tuple[Device, ...], tuple[Volume, ...]]:
-    """The disk, and what is on it. RuntimeError if the appliance cannot tell."""
+    """The disks, and what is on them. RuntimeError if the appliance cannot tell."""
     try:
-        disk = _our_disk(json.loads(handle.debug("sh", [_LSBLK]))["blockdevices"])
+        disks = read_blocks(handle)
     except (RuntimeError, ValueError, KeyError):
-        # lsblk may be missing from the appliance, or too old for JSON: then only the thorough way is left.
-        return (), _thorough(handle, {})
-    devices = (Device(DISK, int(disk["size"] or 0)),)
-    quick = [_renamed(v, str(disk["path"])) for v in _volumes_below(disk)]
-    if any(v.type in _NEEDS_THOROUGH for v in quick) or all(v.type == "unknown" for v in quick):
-        return devices, _thorough(handle, {v.device: v for v in quick})
-    return devices, tuple(v for v in quick if v.type != "LVM2_member")
+        return (), _thorough(handle, ())
+    devices = tuple(Device(disk.device, disk.size_bytes or 0) for disk in disks)
+    quick = _merged(v for disk in disks for v in _inside(disk, (disk.device,), None))
+    if any(v.type in _NEEDS_THOROUGH for v in quick):
+        try:
+            return devices, _thorough(handle, quick)
+        except RuntimeError:
+            # One damaged filesystem must not hide the others; it is shown without its subvolumes.
+            return devices, quick
+    if all(v.type == "unknown" for v in quick):
+        return devices, _thorough(handle, quick)
+    return devices, quick
 
 
-def _our_disk(disks: list[dict[str, Any]]) -> dict[str, Any]:
-    """The image's disk: the other one holds the appliance's own root. Which of them the kernel calls sda depends on
-    which answered first, while libguestfs names them in the order they were added. KeyError if it is not clear."""
-    ours = [d for d in disks if str(d["path"]).startswith("/dev/sd") and d.get("mountpoint") != "/"]
-    if len(ours) != 1:
-        raise KeyError("disk")
-    return ours[0]
+def _inside(block: Block, disks: tuple[str, ...], container: Volume | None) -> Iterator[Volume]:
+    own = _volume(block, disks, container)
+    if block.kind == "disk" and block.type in _WHOLE_DISK:
+        yield own
+        others = [child for child in block.children if child.type != block.type]
+    else:
+        others = list(block.children)
+        is_table = block.kind == "part" and not block.type and block.size_bytes == _TABLE_BYTES
+        if not block.children and not is_table:
+            yield own
+    inner = own if block.type in ENCRYPTED else container
+    for child in others:
+        yield from _inside(child, disks, inner)
 
 
-def _renamed(volume: Volume, kernel_name: str) -> Volume:
-    """With libguestfs' name for the kernel's."""
-    part = volume.device.removeprefix(kernel_name)
-    is_part = volume.device.startswith(kernel_name) and (not part or part.isdecimal())
-    return dataclasses.replace(volume, device=DISK + part) if is_part else volume
-
-
-def _volumes_below(node: dict[str, Any]) -> list[Volume]:
-    children = [v for child in node.get("children", ()) for v in _volumes_below(child)]
-    kind = node.get("fstype") or ""
-    # A disk with partitions, and an extended partition, hold nothing themselves.
-    is_container = (node.get("type") == "disk" and children) or (not kind and children)
-    return children if is_container else [_volume(node, kind), *children]
-
-
-def _volume(node: dict[str, Any], kind: str) -> Volume:
-    def text(key: str) -> str:
-        return str(node.get(key) or "")
-
+def _volume(block: Block, disks: tuple[str, ...], container: Volume | None) -> Volume:
     return Volume(
-        device=lvm_path(text("path")),
-        type=kind or "unknown",
-        size_bytes=int(node["size"]) if node.get("size") else None,
-        label=text("label"),
-        uuid=text("uuid"),
-        part_label=text("partlabel"),
-        part_uuid=text("partuuid"),
-    )
+        block.device, block.type or "unknown", block.size_bytes, block.label, block.uuid, block.part_label,
+        block.part_uuid, disks, container,
+    )  # fmt: skip
 
 
-def lvm_path(path: str) -> str:
-    """«/dev/mapper/vg-root» as libguestfs and people name it: «/dev/vg/root». Dashes inside names are doubled
-    (lvm(8))."""
-    found = re.fullmatch(r"/dev/mapper/((?:[^-]|--)+)-((?:[^-]|--)+)", path)
-    return path if found is None else "/dev/" + "/".join(part.replace("--", "-") for part in found.groups())
-
-
-def _thorough(handle: Handle, quick: dict[str, Volume]) -> tuple[Volume, ...]:
-    found = []
-    for device, kind in handle.list_filesystems().items():
-        known = quick.get(device) or quick.get(_disk_of_subvolume(device))
+def _merged(found: Iterator[Volume]) -> tuple[Volume, ...]:
+    """Each volume once: one that lies on several disks is found in each of them, and so is a btrfs of several."""
+    kept: dict[str, Volume] = {}
+    for volume in found:
+        key = f"btrfs {volume.uuid}" if volume.type == "btrfs" and volume.uuid else volume.device
+        known = kept.get(key)
         if known is None:
-            known = Volume(device, kind, label=_ask(handle.vfs_label, device), uuid=_ask(handle.vfs_uuid, device))
-        found.append(Volume(device, kind, known.size_bytes, known.label, known.uuid, known.part_label, known.part_uuid))
-    return tuple(found)
+            kept[key] = volume
+        else:
+            more = tuple(d for d in volume.disks if d not in known.disks)
+            kept[key] = dataclasses.replace(known, disks=known.disks + more)
+    return tuple(kept.values())
 
 
-def _disk_of_subvolume(device: str) -> str:
-    found = re.match(r"btrfsvol:(/dev/[^/]+(?:/[^/]+)?)/", device)
-    return found.group(1) if found and device.startswith("btrfsvol:") else device
+def _thorough(handle: Handle, quick: tuple[Volume, ...]) -> tuple[Volume, ...]:
+    """What libguestfs lists, with what lsblk knows of it; what only lsblk sees (opened volumes) stays."""
+    listed = handle.list_filesystems()
+    found: dict[str, Volume] = {}
+    for volume in quick:
+        found[volume.device] = dataclasses.replace(volume, type=_better(volume.type, listed.get(volume.device, "")))
+        inside = f"btrfsvol:{volume.device}/"
+        found.update({d: dataclasses.replace(volume, device=d) for d in listed if d.startswith(inside)})
+    for device, kind in listed.items():
+        # Of a btrfs on several disks, libguestfs lists the subvolumes once for each.
+        is_known_otherwise = bool(quick) and (kind == "btrfs" or kind in _PARTS)
+        if device not in found and not is_known_otherwise:
+            label, uuid = _ask(handle.vfs_label, device), _ask(handle.vfs_uuid, device)
+            found[device] = Volume(device, kind, label=label, uuid=uuid)
+    return tuple(found.values())
+
+
+def _better(quick: str, thorough: str) -> str:
+    return thorough if quick == "unknown" and thorough else quick
 
 
 def _ask(question: Any, device: str) -> str:

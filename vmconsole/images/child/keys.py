@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opening encrypted volumes, LUKS and BitLocker, with a key. Child process.
+
+The key comes over the pipe, goes to cryptsetup(8) inside the appliance (whose memory ends with it), and is in no
+message, log or error.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vmconsole.images import names
+from vmconsole.images.child.mounts import find_again
+from vmconsole.images.child.volumes import ENCRYPTED
+from vmconsole.inventory.errors import ImageError, ImageUnreadable
+
+if TYPE_CHECKING:
+    from vmconsole.images.child.handle import Work
+
+_KINDS = {"crypto_LUKS": "luks", "BitLocker": "bitlk"}
+_PREFIX = "unlocked_"
+
+
+def unlock(work: Work, device: str, key: str) -> None:
+    """Open ``device``. What is inside it is there at the next look. ImageUnreadable, and nothing else changed, if the
+    key is wrong."""
+    volume = next((v for v in find_again(work) if v.device == device), None)
+    if volume is None or volume.type not in ENCRYPTED:
+        raise ImageError("There is no locked volume of that name in the image.", where=device)
+    if not key:
+        raise ImageUnreadable("An empty key opens nothing.", where=device)
+    work.report("Unlocking", 0, 0)
+    try:
+        work.handle.cryptsetup_open(
+            device, names.checked_text(key), _map_name(device), readonly=False, crypttype=_KINDS[volume.type]
+        )
+        work.handle.lvm_scan(activate=True)
+    except RuntimeError as error:
+        raise work.failed(f"{device} was not unlocked.", error, where=device) from error
+    work.found = None
+
+
+def _map_name(device: str) -> str:
+    """No dash in it, or it would look like a logical volume."""
+    return _PREFIX + re.sub(r"[^a-zA-Z0-9]", "_", device.removeprefix("/dev/"))

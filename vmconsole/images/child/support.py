@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a filesystem is not shown, and which package or kernel gives more. Child process.
+
+The appliance boots a kernel of this computer: the newest in /boot, or the one that SUPERMIN_KERNEL names (supermin(1)).
+What that kernel can mount is asked of it, never guessed. Which modules a distribution's other kernels have is looked
+up in /lib/modules here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmconsole.images.hints import explained
+
+if TYPE_CHECKING:
+    from vmconsole.images.child.handle import Handle
+    from vmconsole.images.child.volumes import Volume
+
+READ_ONLY = {"iso9660", "squashfs", "erofs", "romfs", "cramfs", "ufs", "sysv", "befs", "qnx4", "qnx6", "hpfs"}
+"""Linux only reads these (UFS: writing is experimental and off in Debian's kernels)."""
+_CAN_ONLY_BE_READ = "Filesystems of this kind can only be read."
+_UFS_KINDS = ("ufs2", "44bsd")
+"""UFS2 of FreeBSD 5 and later, UFS1 of before: ``ufstype=`` of the kernel's ufs.rst."""
+_PLAIN = {
+    "unknown": "No filesystem is known in it.",
+    "swap": "It is swap space.",
+    "LVM2_member": "It is a part of an LVM volume group that could not be started. Perhaps another disk of the guest "
+    "is needed: open its disks together.",
+    "linux_raid_member": "It is a part of a RAID that could not be started. Perhaps another disk of the guest is "
+    "needed: open its disks together.",
+    "ldm_member": "It is a part of a Windows dynamic disk that could not be started. Perhaps another disk of the guest "
+    "is needed: open its disks together.",
+    "zfs_member": "It is a part of a ZFS pool. The appliance has no ZFS: copy files out inside the guest.",
+    "crypto_LUKS": "It is encrypted (LUKS). Unlock it with its passphrase.",
+    "BitLocker": "It is encrypted (BitLocker). Unlock it with its password or recovery key.",
+    "ReFS": "Linux cannot read ReFS: copy files out inside the guest.",
+    "apfs": "Linux's kernel cannot read APFS: copy files out inside the guest.",
+    "VMFS": "VMware's VMFS is not read here: open the guests' own images in it.",
+}
+_TYPE = re.compile(r"[a-z0-9_]{1,32}")
+
+
+def problem_of_type(volume: Volume) -> str:
+    """Why it is not to be mounted at all; empty if that may be tried."""
+    return _PLAIN.get(volume.type, "")
+
+
+def options_for(kind: str) -> tuple[str, ...]:
+    """Mount options to try, one after the other, after ``ro`` or ``rw``."""
+    return tuple(f"ufstype={found}" for found in _UFS_KINDS) if kind == "ufs" else ("",)
+
+
+def why_not(handle: Handle, kind: str, said: str) -> str:
+    """A sentence or two for the error of a mount."""
+    if kind in _can_be_asked(kind) and not _is_available(handle, kind):
+        return _kernel_words(handle, kind)
+    if kind == "vmfs_volume_member" or kind.upper() in {"VMFS", "REFS"}:
+        return _PLAIN["VMFS" if kind.upper().startswith("VMFS") else "ReFS"]
+    found = explained("", said).explanation
+    if found.entry:
+        return f"{found.cause} {found.advice}".strip() or said
+    return said
+
+
+def why_read_only(kind: str) -> str:
+    return _CAN_ONLY_BE_READ if kind in READ_ONLY else ""
+
+
+def _can_be_asked(kind: str) -> set[str]:
+    """NTFS is mounted by a program of its own, whatever the kernel has."""
+    return {kind} if _TYPE.fullmatch(kind) and kind != "ntfs" else set()
+
+
+def _is_available(handle: Handle, kind: str) -> bool:
+    try:
+        return bool(handle.filesystem_available(kind))
+    except RuntimeError:
+        return True  # not known: then the mount's own words are told
+
+
+def _kernel_words(handle: Handle, kind: str) -> str:
+    kernel = _kernel_of(handle)
+    others = [found for found in kernels_with(kind) if found != kernel]
+    words = f"The appliance's kernel{' ' + kernel if kernel else ''} cannot read {kind}."
+    if others:
+        return (
+            f"{words} This computer's kernel {others[0]} can: start vmconsole with "
+            f"SUPERMIN_KERNEL=/boot/vmlinuz-{others[0]} SUPERMIN_MODULES=/lib/modules/{others[0]}"
+        )
+    if "cloud" in kernel:
+        return f"{words} It is a small kernel for clouds: `apt install linux-image-amd64` gives more."
+    return f"{words} Look for a kernel with the module {kind} (`apt-file search /{kind}.ko`)."
+
+
+def _kernel_of(handle: Handle) -> str:
+    try:
+        return handle.debug("sh", ["uname -r"]).strip()
+    except RuntimeError:
+        return ""
+
+
+def kernels_with(kind: str, modules: Path = Path("/lib/modules")) -> tuple[str, ...]:
+    """Kernels on this computer that have the module and can be booted by the appliance, the newest name last."""
+    found = []
+    for kernel in sorted(os.listdir(modules)) if modules.is_dir() else []:
+        folder = modules / kernel / "kernel" / "fs" / kind
+        if folder.is_dir() and any(name.startswith(f"{kind}.ko") for name in os.listdir(folder)):
+            found.append(kernel)
+    return tuple(found)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One disk of an open image: what its host says of it, and its export. Blocks; the session's thread.
+
+An image session has one of these for each disk of the guest that it shows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import subprocess
+from typing import TYPE_CHECKING
+
+from vmconsole.images.export import Export
+from vmconsole.images.facts import EDITABLE_FORMATS, ImageFacts, look_at, overlays_command, overlays_of
+from vmconsole.inventory.errors import Explanation, ImageError, ImageUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vmconsole.images.messages import ImageSource
+    from vmconsole.links.base import Shell
+
+_SIDE_DEADLINE_S = 30.0
+_SECTOR_BYTES = 512
+
+
+class OpenDisk:
+    """``look``, ``begin_survey``, ``serve``, ``based_on_it``, in that order; ``close`` once, in any case."""
+
+    def __init__(self, source: ImageSource, shell: Shell, *, on_lost: Callable[[ImageError], None]) -> None:
+        self.source, self.shell = source, shell
+        self._on_lost = on_lost
+        self._facts: ImageFacts | None = None
+        self._export: Export | None = None
+        self._survey: subprocess.Popen[bytes] | None = None
+
+    @property
+    def facts(self) -> ImageFacts:
+        assert self._facts is not None
+        return self._facts
+
+    @property
+    def socket(self) -> Path:
+        """Where it is served, on this machine."""
+        assert self._export is not None
+        return self._export.socket
+
+    def look(self) -> ImageFacts:
+        """Ask the host. Raises ImageError or LinkError."""
+        self._facts = facts = look_at(self.shell, self.source)
+        wanted = self.source.snapshot
+        if wanted and wanted not in {s.id for s in facts.snapshots}:
+            raise ImageUnreadable(
+                "The snapshot is not in the image any more.", advice="Open the image as it is now.", where=facts.path
+            )
+        return facts
+
+    def begin_survey(self) -> None:
+        """Begin to look through the other images of the folder, beside what comes next."""
+        self._survey = self.shell.popen(overlays_command(self.facts.path))
+
+    def serve(self, *, shares: bool) -> None:
+        """Export it: with its lock, or beside whoever has that. Raises ImageInUse or another ImageError."""
+        self.stop_serving()
+        self._export = Export(self.shell, self.facts, on_lost=self._on_lost, snapshot=self.source.snapshot)
+        self._export.start(shares=shares)
+
+    def based_on_it(self) -> Explanation | None:
+        """An image that others are based on must never be written: the words, if it is one."""
+        if self._survey is None:
+            return None
+        facts = self.facts
+        based = overlays_of(_ended(self._survey), facts.path, posixpath.dirname(facts.path))
+        if not based:
+            return None
+        return Explanation(
+            f"Other images are based on this one: {', '.join(based)}.",
+            cause="To change a base image destroys every image that is based on it.",
+            advice="Edit the image on top instead, or commit or flatten it first.",
+            where=facts.path,
+        )
+
+    def stop_serving(self) -> None:
+        if self._export is not None:
+            self._export.close()
+            self._export = None
+
+    def close(self) -> None:
+        self.stop_serving()
+        if self._survey is not None:
+            _end(self._survey)
+            self._survey = None
+
+
+def reason_to_look_only(source: ImageSource, facts: ImageFacts) -> Explanation | None:
+    """Why this disk cannot be edited, as far as its facts say."""
+    if facts.unfinished is not None and not source.snapshot:
+        return unfinished_words(facts)
+    if source.guest_is_running:
+        return Explanation(
+            f"The guest {source.guest_name} is running, so its disk is open to look only.",
+            cause="What is shown may be a moment old, and half-written.",
+            advice="Shut the guest down to edit.",
+            where=facts.path,
+        )
+    if source.snapshot:
+        return _snapshot_words(source, facts)
+    if source.is_read_only:
+        return Explanation("This image was opened to look only.", where=facts.path)
+    if facts.format not in EDITABLE_FORMATS:
+        return Explanation(
+            f"Images of the format «{facts.format}» can be looked at, not edited.",
+            advice="Convert it first: `qemu-img convert -O qcow2`.",
+            where=facts.path,
+        )
+    if facts.virtual_size_bytes % _SECTOR_BYTES:
+        return Explanation("Its size is not a whole number of sectors, so it can only be looked at.", where=facts.path)
+    return None
+
+
+def _snapshot_words(source: ImageSource, facts: ImageFacts) -> Explanation:
+    name = next((s.name for s in facts.snapshots if s.id == source.snapshot), source.snapshot)
+    return Explanation(
+        f"This is the snapshot «{name}», which can only be looked at.",
+        advice="Copy out what you need, or open the image as it is now to edit.",
+        where=facts.path,
+    )
+
+
+def unfinished_words(facts: ImageFacts) -> Explanation:
+    """On an Apply that was cut off."""
+    unfinished = facts.unfinished
+    assert unfinished is not None
+    if unfinished.is_running:
+        return Explanation(
+            f"{unfinished.changes} changes are being written into this image by its host now.",
+            advice="Apply waits for the end of it.",
+            where=facts.path,
+        )
+    if unfinished.image_was_written_since and unfinished.result != "0":
+        return Explanation(
+            "An earlier Apply of this image was cut off, and the image was written by somebody else since.",
+            cause="The guest was probably started. To go on would mix two states.",
+            advice="Check the guest's filesystems; Discard then removes what is left of the Apply.",
+            where=facts.path,
+        )
+    return Explanation(
+        f"An earlier Apply of {unfinished.changes} changes was cut off.",
+        cause="The link or the host died while the image was written.",
+        advice="Apply finishes it. Do not start the guest before.",
+        where=facts.path,
+    )
+
+
+def _ended(process: subprocess.Popen[bytes]) -> str:
+    try:
+        out, _ = process.communicate(timeout=_SIDE_DEADLINE_S)
+    except subprocess.TimeoutExpired as error:
+        raise ImageError(
+            "The other images beside this one could not be looked through in time.",
+            cause="It must be known that none of them is based on it before it may be edited.",
+        ) from error
+    return out.decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images that QEMU does not know, made into files that it does: Android's sparse images and nandroid backups.
+
+A nandroid backup is a folder, or a tar of one, with a file for each partition: images, raw or sparse, or archives of a
+partition's files (TWRP's ``*.win``, ClockworkMod's ``*.tar``), which are left out and named. Raw images of a folder are
+served in place; everything else becomes a file in a private folder on this machine, which goes with ``close``. Blocks;
+the session's thread. What is read here is hostile: it is read once, in order; what is written is bounded by the
+free space; names from inside are only shown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import shlex
+import shutil
+import tarfile
+import tempfile
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmconsole.images import android_sparse, names
+from vmconsole.images.facts import Packing
+from vmconsole.images.hints import explained
+from vmconsole.images.messages import ImageSource
+from vmconsole.inventory.errors import Explanation, ImageDamaged, ImageNoSpace, ImageUnreadable
+from vmconsole.links.ssh import LocalShell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO
+
+    from vmconsole.images.facts import ImageFacts
+    from vmconsole.links.base import Shell
+
+MOST_IMAGES = 20
+SPARE_BYTES = 64 * 1024 * 1024
+"""Room that is left on this machine's disk."""
+_CHUNK = 1024 * 1024
+_LIST_DEADLINE_S = 60.0
+_HEAD_BYTES = 2048
+_MARKS = ((1080, b"\x53\xef"), (1024, b"\x10\x20\xf5\xf2"), (1024, b"\xe2\xe1\xf5\xe0"), (0, b"hsqs"), (82, b"FAT32"))
+"""Where ext, f2fs, erofs, squashfs and FAT say what they are; boot and recovery images say none of these."""
+_LIST = """\
+cd -- {folder} || exit 66
+for f in ./*; do
+  [ -f "$f" ] && [ ! -L "$f" ] || continue
+  printf '%s ' "$(head -c 2048 -- "$f" | od -An -v -tx1 | tr -d ' \\n')"; printf '%s\\0' "${{f#./}}"
+done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """``parts`` are opened each through its shell. ``close`` removes the copies."""
+
+    parts: tuple[tuple[ImageSource, Shell], ...]
+    reason: Explanation
+    """Why they are to look only."""
+    folder: Path
+    shell: LocalShell
+
+    def close(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.shell.close()
+
+
+def unpack(
+    shell: Shell,
+    facts: ImageFacts,
+    work_dir: Path,
+    *,
+    report: Callable[[str, int, int], None],
+    is_cancelled: Callable[[], bool],
+) -> Unpacked:
+    """Make what is packed openable. Raises ImageError, or CancelledError; nothing is left then."""
+    work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="unpacked-", dir=work_dir))
+    work = _Unpacking(shell, facts, folder, report, is_cancelled)
+    try:
+        parts = work.all_parts()
+    except BaseException:
+        # Also a cancel must leave no copy behind.
+        shutil.rmtree(folder, ignore_errors=True)
+        work.local.close()
+        raise
+    return Unpacked(parts, _reason(facts, work.left_out), folder, work.local)
+
+
+class _Unpacking:
+    """One run of ``unpack``."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        facts: ImageFacts,
+        folder: Path,
+        report: Callable[[str, int, int], None],
+        is_cancelled: Callable[[], bool],
+    ) -> None:
+        self._shell, self._facts, self._folder = shell, facts, folder
+        self._report, self._is_cancelled = report, is_cancelled
+        self.local = LocalShell()
+        self.left_out: list[str] = []
+        self._copies = 0
+        self._written = 0
+
+    def all_parts(self) -> tuple[tuple[ImageSource, Shell], ...]:
+        found = tuple(self._parts())
+        if not found:
+            raise ImageUnreadable(
+                "There is no image of a filesystem in it.",
+                cause=_left_out_words(self.left_out) or "It has no files that look like one.",
+                advice="An archive of files (*.tar, *.win) needs no editor: unpack it with tar.",
+                where=self._facts.path,
+            )
+        return found
+
+    def _parts(self) -> Iterator[tuple[ImageSource, Shell]]:
+        match self._facts.packing:
+            case Packing.SPARSE:
+                yield self._streamed(self._facts.path, posixpath.basename(self._facts.path))
+            case Packing.FOLDER:
+                yield from self._of_folder()
+            case _:
+                with self._cat(self._facts.path) as stream:
+                    yield from self._of_tar(stream)
+
+    def _of_folder(self) -> Iterator[tuple[ImageSource, Shell]]:
+        done = self._shell.run(_LIST.format(folder=shlex.quote(self._facts.path)), deadline_s=_LIST_DEADLINE_S)
+        if done.status:
+            raise explained("The folder cannot be read.", done.err.decode(errors="replace"), where=self._facts.path)
+        for row in sorted(done.out.split(b"\0")[:-1], key=lambda r: r.split(b" ", 1)[1]):
+            head, raw_name = row.split(b" ", 1)
+            name = raw_name.decode(errors="surrogateescape")
+            path = posixpath.join(self._facts.path, name)
+            start = bytes.fromhex(head.decode())
+            if start.startswith(android_sparse.MAGIC):
+                yield self._streamed(path, name)
+            elif _is_filesystem(start):
+                where = self._shell.where
+                yield ImageSource(path, "raw", where=where, is_read_only=True, target=_short(name)), self._shell
+            else:
+                self.left_out.append(name)
+
+    def _of_tar(self, stream: IO[bytes]) -> Iterator[tuple[ImageSource, Shell]]:
+        try:
+            with tarfile.open(fileobj=stream, mode="r|*", errors="surrogateescape") as archive:
+                for member in archive:
+                    file = archive.extractfile(member) if member.isreg() else None
+                    if file is None:
+                        continue
+                    head = file.read(_HEAD_BYTES)
+                    if head.startswith(android_sparse.MAGIC) or _is_filesystem(head):
+                        yield self._copied(_Joined(head, file), member.name), self.local
+                    else:
+                        self.left_out.append(member.name)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise ImageDamaged("The archive is damaged.", where=self._facts.path, said=str(error)) from error
+
+    def _streamed(self, path: str, name: str) -> tuple[ImageSource, Shell]:
+        with self._cat(path) as stream:
+            return self._copied(stream, name), self.local
+
+    def _copied(self, stream: android_sparse.Stream, name: str) -> ImageSource:
+        if self._copies >= MOST_IMAGES:
+            raise ImageUnreadable(f"There are more than {MOST_IMAGES} images in it.", where=self._facts.path)
+        self._copies += 1
+        copy = self._folder / f"{self._copies}.raw"
+        head = _Joined(b"", stream).peeked(4)
+        with copy.open("wb") as out:
+            try:
+                if head.start[:4] == android_sparse.MAGIC:
+                    android_sparse.expand(head, out, wrote=self._wrote)
+                else:
+                    self._copy(head, out)
+            except android_sparse.BadSparse as error:
+                raise ImageDamaged(
+                    f"The sparse image «{names.shown_text(name)}» is damaged: {error}.",
+                    advice="Copy it to the host again.",
+                    where=self._facts.path,
+                ) from error
+        return ImageSource(str(copy), "raw", is_read_only=True, target=_short(name))
+
+    def _copy(self, stream: android_sparse.Stream, out: IO[bytes]) -> None:
+        while part := stream.read(_CHUNK):
+            self._wrote(len(part))
+            if part.count(0) == len(part):
+                out.seek(len(part), 1)
+            else:
+                out.write(part)
+        out.truncate(out.tell())
+
+    def _wrote(self, count: int) -> None:
+        if self._is_cancelled():
+            raise CancelledError
+        self._written += count
+        free = shutil.disk_usage(self._folder).free
+        if free < count + SPARE_BYTES:
+            raise ImageNoSpace(
+                "This computer has no room for the unpacked image.",
+                advice="Free some space, or choose another place for drafts.",
+                where=str(self._folder),
+            )
+        self._report("Unpacking", self._written, 0)
+
+    @contextlib.contextmanager
+    def _cat(self, path: str) -> Iterator[IO[bytes]]:
+        process = self._shell.popen(f"exec cat -- {shlex.quote(path)}")
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+
+
+class _Joined:
+    """A stream of which the start was read already."""
+
+    def __init__(self, start: bytes, rest: android_sparse.Stream) -> None:
+        self.start, self._rest = start, rest
+        self._left = start
+
+    def peeked(self, count: int) -> _Joined:
+        """The same, with at least so many bytes in ``start``, unless it ends before."""
+        while len(self.start) < count and (more := self._rest.read(count - len(self.start))):
+            self.start += more
+        self._left = self.start
+        return self
+
+    def read(self, count: int, /) -> bytes:
+        if self._left:
+            part, self._left = self._left[:count], self._left[count:]
+            return part
+        return self._rest.read(count)
+
+
+def _is_filesystem(head: bytes) -> bool:
+    return any(head[at : at + len(mark)] == mark for at, mark in _MARKS)
+
+
+def _short(name: str) -> str:
+    """«system» of «backup/system.ext4.img»."""
+    return names.shown_text(posixpath.basename(name)).split(".")[0]
+
+
+def _left_out_words(left_out: list[str]) -> str:
+    if not left_out:
+        return ""
+    shown = ", ".join(names.shown_text(name) for name in left_out[:8])
+    more = f" and {len(left_out) - 8} more" if len(left_out) > 8 else ""
+    return f"Left out, as they are no images of filesystems: {shown}{more}."
+
+
+def _reason(facts: ImageFacts, left_out: list[str]) -> Explanation:
+    return Explanation(
+        "This is a packed image, which can only be looked at.",
+        cause=_left_out_words(left_out),
+        advice="Copy out what you need. To edit, convert it first: `simg2img`.",
+        where=facts.path,
+    )
