@@ -51,7 +51,7 @@ def test_weight_has_another_range_on_v2():
         ("vcpu_pin", None, "any CPU", ""),
         ("disk_read_bytes", 25 * 2**20, "25.0 MiB/s", "read_bytes_sec=26214400"),
         ("disk_total_iops", 400, "400 IOPS", "total_iops_sec=400"),
-        ("nic_in_average", 1024, "1.00 MiB/s", "inbound.average=1024"),
+        ("nic_in_average", 1_049, "1.00 MiB/s", "inbound.average=1049"),
     ],
 )  # fmt: skip
 def test_values_for_people_and_for_libvirt(key, value, words, text):

@@ -11,7 +11,7 @@ _RATE = Range(1, 2**32 - 1)
 _WAYS = {"in": ("inbound", "to the guest"), "out": ("outbound", "from the guest")}
 
 
-def _nic(way: str, what: str, meaning: str, kind: Kind = Kind.KIB_PER_S) -> LimitRow:
+def _nic(way: str, what: str, meaning: str, kind: Kind = Kind.KB_PER_S) -> LimitRow:
     bound, _ = _WAYS[way]
     proof = "tc -s class show dev TAP" if way == "in" else "tc filter show dev TAP ingress"
     return LimitRow(

@@ -32,7 +32,8 @@ class Kind(enum.Enum):
     BYTES_PER_S = "bytes/s"
     IOPS = "operations/s"
     SECONDS = "s"
-    KIB_PER_S = "KiB/s"
+    KB_PER_S = "kB/s"
+    """Thousands of bytes a second, as tc(8) reads the «kbps» that libvirt writes."""
     NAME = "name"
     NANOSECONDS = "ns"
 

@@ -51,8 +51,10 @@ def typed(row: LimitRow, text: str, situation: Situation) -> Value:
             return raw
         case Kind.WEIGHT:
             return _weight(row, raw, situation)
-        case Kind.KIB | Kind.KIB_PER_S:
-            return _whole(_size(row, raw, bare=2**20 if row.kind is Kind.KIB else 2**10) / 1024)
+        case Kind.KIB:
+            return _whole(_size(row, raw, bare=2**20) / 1024)
+        case Kind.KB_PER_S:
+            return _whole(_size(row, raw, bare=1000) / 1000)
         case Kind.BYTES_PER_S | Kind.BYTES:
             return _whole(_size(row, raw, bare=1))
         case Kind.SECONDS:
@@ -152,7 +154,7 @@ def examples(row: LimitRow) -> str:
         Kind.BYTES_PER_S: "20 MB/s, 16 MiB/s, none",
         Kind.IOPS: "500, 2k, none",
         Kind.SECONDS: "10 s, 2 min, none",
-        Kind.KIB_PER_S: "12.5 MB/s, 100 Mbit/s, none",
+        Kind.KB_PER_S: "12.5 MB/s, 100 Mbit/s, none",
         Kind.NAME: "a name, none",
         Kind.NANOSECONDS: "32 µs, 0, default",
     }[row.kind]

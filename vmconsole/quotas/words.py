@@ -26,8 +26,8 @@ def shown(row: LimitRow, value: Value) -> str:
     match row.kind:
         case Kind.KIB:
             return units.binary(value * 1024)
-        case Kind.KIB_PER_S:
-            return units.binary(value * 1024, per_second=True)
+        case Kind.KB_PER_S:
+            return units.binary(value * 1000, per_second=True)
         case Kind.BYTES_PER_S:
             return units.binary(value, per_second=True)
         case Kind.BYTES:

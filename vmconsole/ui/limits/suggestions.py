@@ -37,7 +37,7 @@ def suggestions(row: LimitRow, situation: Situation) -> tuple[str, ...]:
             return ("10 MB/s", "50 MB/s", "200 MB/s", *none)
         case Kind.IOPS:
             return ("100 IOPS", "500 IOPS", "2k IOPS", *none)
-        case Kind.KIB_PER_S:
+        case Kind.KB_PER_S:
             return ("10 Mbit/s", "100 Mbit/s", "1 Gbit/s", *none)
         case Kind.SECONDS:
             return ("1 s", "10 s", "60 s", *none)
