@@ -35,6 +35,7 @@ from vmconsole.ui.limits.draft import LimitsDraft
 from vmconsole.ui.limits.history_dialog import HistoryDialog
 from vmconsole.ui.limits.model import LIMIT, LIVE, MARK, STORED, LimitsModel
 from vmconsole.ui.limits.panel import LimitPanel
+from vmconsole.ui.limits.pin_dialog import PinDialog
 from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class LimitsTab(QWidget):
         self.filter = LimitsFilter(self)
         self.filter.setSourceModel(self.model)
         self.search, self.only_set = QLineEdit(self), QCheckBox(self.tr("Only what is &set"), self)
+        self.pin_button = QPushButton(self.tr("&Pin CPUs…"), self)
         self.level_button = QPushButton(self.tr("Next boot as &now"), self)
         self.history_button = QPushButton(self.tr("&History…"), self)
         self.tree = QTreeView(self)
@@ -109,7 +111,13 @@ class LimitsTab(QWidget):
         self.search.setClearButtonEnabled(True)
         self._reason.setWordWrap(True)
         top = QHBoxLayout()
-        for widget, stretch in ((self.search, 1), (self.only_set, 0), (self.level_button, 0), (self.history_button, 0)):
+        for widget, stretch in (
+            (self.search, 1),
+            (self.only_set, 0),
+            (self.level_button, 0),
+            (self.pin_button, 0),
+            (self.history_button, 0),
+        ):
             top.addWidget(widget, stretch)
         scroll = QScrollArea(self)
         scroll.setWidget(self.panel)
@@ -161,6 +169,7 @@ class LimitsTab(QWidget):
         self.level_button.setToolTip(self.tr("Give the next boot every value that the running guest has"))
         self.level_button.clicked.connect(lambda: self.draft.level_all(Place.STORED))
         self.history_button.clicked.connect(self.show_history)
+        self.pin_button.clicked.connect(self.show_pinning)
         self.model.modelReset.connect(self._on_reset)
         self.tree.selectionModel().currentChanged.connect(self._on_current)
         self.draft.changed.connect(self._on_draft)
@@ -182,6 +191,10 @@ class LimitsTab(QWidget):
         if index.isValid():
             self.tree.scrollTo(index)
             self.tree.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+
+    def show_pinning(self) -> None:
+        if self.draft.situation is not None:
+            PinDialog(self.draft, self._context, self._theme, self).show()
 
     def show_history(self) -> None:
         history = self._context.limit_history
