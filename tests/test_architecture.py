@@ -43,6 +43,7 @@ GATES: dict[str, tuple[str, ...]] = {
     "platformdirs": ("vmconsole/settings/profile.py",),
     "numpy": ("vmconsole/metrics/", "vmconsole/store/", "vmconsole/links/", "vmconsole/ui/"),
     "PySide6": ("vmconsole/ui/", "vmconsole/app/"),
+    "pygments": ("vmconsole/ui/image_editor/colours.py",),
     "subprocess": ("vmconsole/links/", "vmconsole/images/", "vmconsole/app/"),
 }
 """Library → the files, or folders, where it enters."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.ui_images.tool_fakes import FakeTools
 from vmconsole.images.messages import (
     Applied,
     Change,
@@ -51,6 +52,9 @@ class Node:
     mode: int = 0o644
     addressable: bool = True
     children: dict[str, Node] = field(default_factory=dict)
+    uid: int = 0
+    gid: int = 0
+    xattrs: dict[str, bytes] = field(default_factory=dict)
 
 
 def folder(**children: Node) -> Node:
@@ -101,6 +105,7 @@ class FakeSession:
         self._changes: list[Change] = []
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fake-session")
         self._stop = threading.Event()
+        self.tools = FakeTools(self)
 
     # -- the surface -------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ def answer(window: ImageEditorWindow, text: str) -> None:
 def open_file(window: ImageEditorWindow, qtbot: QtBot, folder_path: str, name: str) -> None:
     window.browser.open_folder(folder_path, select=frozenset({name}))
     path = f"{folder_path.rstrip('/')}/{name}"
-    qtbot.waitUntil(lambda: window.viewer.path == path and window.desk.is_idle and not window.viewer.view.isHidden())
+    qtbot.waitUntil(lambda: window.viewer.path == path and window.desk.is_idle and not window.viewer.panes.isHidden())
 
 
 def type_text(window: ImageEditorWindow, qtbot: QtBot, text: str) -> None:
@@ -47,7 +47,7 @@ def type_text(window: ImageEditorWindow, qtbot: QtBot, text: str) -> None:
 def test_saving_text_goes_into_the_draft_and_keeps_the_line_ends(make_editor: Any, qtbot: QtBot) -> None:
     window, session = make_editor(tree=folder(**{"dos.ini": file(b"[a]\r\nb=1\r\n")}))
     open_file(window, qtbot, "/", "dos.ini")
-    assert "CRLF" in window.viewer.note.text.text()
+    assert "UTF-8 · CRLF · " in window.viewer.text_pane.status.text()
     type_text(window, qtbot, "; new\n")
     qtbot.mouseClick(window.viewer.save, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not window.viewer.has_unsaved_text)
@@ -95,8 +95,9 @@ def test_a_save_that_fails_keeps_the_text(make_editor: Any, qtbot: QtBot) -> Non
 def test_a_binary_file_is_shown_as_bytes(make_editor: Any, qtbot: QtBot) -> None:
     window, _ = make_editor()
     open_file(window, qtbot, "/usr/bin", "true")
-    assert window.viewer.view.toPlainText().startswith("00000000  7f 45 4c 46")
-    assert window.viewer.view.isReadOnly()
+    pane = window.viewer.hex_pane
+    qtbot.waitUntil(lambda: pane.view.row_text(0).startswith("00000000  7f 45 4c 46 02 01 01 00"))
+    assert pane.isVisible()
     assert not window.viewer.save.isVisible()
 
 

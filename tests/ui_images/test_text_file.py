@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmconsole.ui.image_editor.text_file import hex_dump, read_text, write_text
+from vmconsole.ui.image_editor.text_file import read_text, write_text
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,10 @@ from vmconsole.ui.image_editor.text_file import hex_dump, read_text, write_text
         "\ufeffutf-16 \u00e4\r\n".encode("utf-16-le"),
         "\ufeffutf-16 \u00e4\r\n".encode("utf-16-be"),
         "gr\u00fcn\n".encode("latin-1"),
+        "\u201cgr\u00fcn\u201d\n".encode("cp1252"),
+        b"all of latin-1 \x81\n",
+        "[ini]\r\nno=mark\r\n".encode("utf-16-le"),
+        "[ini]\r\nno=mark\r\n".encode("utf-16-be"),
         "gr\u00fcn \U0001f7e2\n".encode(),
         b"\x1b[31mcolour\x1b[0m\n",
     ],
@@ -75,12 +79,3 @@ def test_a_character_that_the_encoding_lacks_is_refused() -> None:
     assert file is not None
     with pytest.raises(UnicodeEncodeError):
         write_text(file, "\u20ac")
-
-
-def test_hex_dump_reads_like_hexdump() -> None:
-    dump = hex_dump(bytes(range(20)) + b"Az~\x7f", limit=24)
-    assert dump.splitlines() == [
-        "00000000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|",
-        "00000010  10 11 12 13 41 7a 7e 7f                           |....Az~.|",
-    ]
-    assert len(hex_dump(bytes(100), limit=32).splitlines()) == 2

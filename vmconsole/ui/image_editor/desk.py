@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from vmconsole.images.jobs import JobThread
 from vmconsole.images.messages import ChangesChanged, Progressed, StateChanged
 from vmconsole.inventory.errors import ConsoleError, Explanation
 
@@ -65,6 +66,7 @@ class ImageDesk(QObject):
         self._bridge = bridge
         self._closed = False
         self._running = 0
+        self._side = JobThread("image editor, aside")
         self.session = make_session(self._from_any_thread)
 
     @property
@@ -100,9 +102,24 @@ class ImageDesk(QObject):
 
         self._bridge.when_done(future, ended)
 
+    def aside(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do something slow that is no request to the image on a thread of its own: colours, comparing texts."""
+
+        def ended(done: Future[T]) -> None:
+            if not self._closed and not done.cancelled():
+                try:
+                    value = done.result()
+                except Exception as error:  # noqa: BLE001 - as in ``ask``
+                    self.failed.emit(explain(error))
+                else:
+                    then(value)
+
+        self._bridge.when_done(self._side.submit(job), ended)
+
     def close(self, *, keep_draft: bool = True) -> None:
         if not self._closed:
             self._closed = True
+            self._side.close(lambda: None)
             self.session.close(keep_draft=keep_draft)
 
     def _count(self, step: int) -> None:

@@ -12,11 +12,12 @@ import re
 from dataclasses import dataclass
 from itertools import zip_longest
 
-DUMPED_BYTES = 4096
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 """Characters no text file has. Tab, line and form feeds are not among them, nor is escape (coloured logs)."""
+
+_C1 = re.compile(rb"[\x80-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class TextFile:
 
     text: str
     encoding: str
-    """``utf-8``, ``utf-16-le``, ``utf-16-be``, or ``latin-1`` for what is none of them (there every byte is a
-    character)."""
+    """``utf-8``, ``utf-16-le``, ``utf-16-be``, ``cp1252`` (Windows' Western letters), or ``latin-1`` for what is
+    none of them (there every byte is a character)."""
     bom: bytes
     line_ends: tuple[str, ...]
     """The end of each line as found, in order."""
@@ -45,6 +46,7 @@ class TextFile:
 def read_text(data: bytes) -> TextFile | None:
     """The bytes as text, or None if they are not text."""
     bom, encoding = next(((b, e) for b, e in _BOMS if data.startswith(b)), (b"", ""))
+    encoding = encoding or _utf_16_of(data)
     decoded = _decoded(data[len(bom) :], encoding)
     if decoded is None:
         return None
@@ -63,8 +65,24 @@ def read_beginning(data: bytes) -> TextFile | None:
     return read_text(data)
 
 
+def _utf_16_of(data: bytes) -> str:
+    """UTF-16 without its mark, as Windows' tools write it: at least every third character has a zero half."""
+    sample = data[:4096]
+    if len(data) % 2 or len(sample) < 4:
+        return ""
+    for encoding, zeros, letters in (
+        ("utf-16-le", sample[1::2], sample[::2]),
+        ("utf-16-be", sample[::2], sample[1::2]),
+    ):
+        if zeros.count(0) * 3 >= len(zeros) and not letters.count(0):
+            return encoding
+    return ""
+
+
 def _decoded(body: bytes, encoding: str) -> tuple[str, str] | None:
-    for candidate in (encoding,) if encoding else ("utf-8", "latin-1"):
+    # ISO 8859-1 has no letters at 0x80 to 0x9f, Windows' code page has.
+    others = ("cp1252", "latin-1") if _C1.search(body) else ("latin-1",)
+    for candidate in (encoding,) if encoding else ("utf-8", *others):
         try:
             text = body.decode(candidate)
         except UnicodeDecodeError:
@@ -107,15 +125,3 @@ def _same_at_start(first: list[str], second: list[str]) -> int:
     return next(
         (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
     )
-
-
-def hex_dump(data: bytes, *, limit: int = DUMPED_BYTES) -> str:
-    """The first ``limit`` bytes as ``hexdump -C`` shows them."""
-    shown = data[:limit]
-    return "\n".join(_dump_line(offset, shown[offset : offset + 16]) for offset in range(0, len(shown), 16))
-
-
-def _dump_line(offset: int, row: bytes) -> str:
-    left, right = (" ".join(f"{b:02x}" for b in half) for half in (row[:8], row[8:]))
-    plain = "".join(chr(b) if 0x20 <= b < 0x7F else "." for b in row)
-    return f"{offset:08x}  {left:<23}  {right:<23}  |{plain}|"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The right side: the selected file as text that can be edited, as a hex dump, or as a word on why not. GUI thread.
+"""The right side: the selected file as text that can be edited, as bytes, or as a word on why not. GUI thread.
 
 Text that was changed and not saved stays on the screen until it is saved or reverted, whatever is selected meanwhile: a
 click elsewhere loses nothing and asks nothing.
@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Entry, EntryKind, FileContent
 from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names
-from vmconsole.ui.image_editor.code_view import CodeView
 from vmconsole.ui.image_editor.file_model import entry_mode_text
+from vmconsole.ui.image_editor.hex_pane import HexPane
 from vmconsole.ui.image_editor.look import Tone, bold, plain_label, time_text
 from vmconsole.ui.image_editor.strip import Strip
-from vmconsole.ui.image_editor.text_file import TextFile, hex_dump, read_beginning, read_text, write_text
+from vmconsole.ui.image_editor.text_file import TextFile, read_beginning, read_text, write_text
+from vmconsole.ui.image_editor.text_pane import TextPane
 
 if TYPE_CHECKING:
     from vmconsole.ui.formats import Formats
     from vmconsole.ui.image_editor.desk import ImageDesk
 
 SHOWN_BYTES_MAX = 1 << 20
-"""As much of a file as is fetched and shown; a longer one is shown in part and cannot be edited here."""
+"""As much of a file as is edited as text; of a longer one the beginning is shown, and all of it as bytes."""
 SETTLE_MS = 120
 """Wait this long after a selection: walking down a list with the arrow keys should not read every file."""
 
@@ -52,14 +53,22 @@ class FileViewer(QWidget):
         self.title = bold(plain_label("", self, name=self.tr("Shown file")))
         self.facts = plain_label("", self, name=self.tr("About the file"))
         self.note = Strip(self.tr("Note on the file"), parent=self)
-        self.view = CodeView(self)
-        self.view.setAccessibleName(self.tr("Content of the file"))
+        self.text_pane = TextPane(desk, self)
+        self.view = self.text_pane.view
         self.view.modificationChanged.connect(self._on_modified)
+        self.hex_pane = HexPane(desk, formats, self)
+        self.panes = QStackedWidget(self)
+        self.panes.addWidget(self.text_pane)
+        self.panes.addWidget(self.hex_pane)
         self.save = self._button(self.tr("&Save"), self.save_text, self.tr("Put the text into the draft (Ctrl+S)"))
         self.revert = self._button(
             self.tr("Re&vert"), self.revert_text, self.tr("Go back to the text before the changes")
         )
         self.save.setShortcut(QKeySequence(QKeySequence.StandardKey.Save))
+        self.as_bytes = self._button(self.tr("&Bytes"), self._on_as_bytes, self.tr("Show the bytes (Ctrl+B)"))
+        self.as_bytes.setCheckable(True)
+        self.as_bytes.setShortcut(QKeySequence("Ctrl+B"))
+        self._size_bytes = 0
         self._lay_out()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -77,6 +86,7 @@ class FileViewer(QWidget):
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self.title, 1)
+        top.addWidget(self.as_bytes)
         top.addWidget(self.revert)
         top.addWidget(self.save)
         self.facts.setWordWrap(True)
@@ -86,7 +96,7 @@ class FileViewer(QWidget):
         column.addLayout(top)
         column.addWidget(self.facts)
         column.addWidget(self.note)
-        column.addWidget(self.view, 100)
+        column.addWidget(self.panes, 100)
         column.addStretch(1)  # keeps a note at the top while there is no file
 
     # -- what is wanted ----------------------------------------------------------------------------------------
@@ -151,12 +161,13 @@ class FileViewer(QWidget):
 
     def _begin(self, path: str, entry: Entry | None) -> None:
         self._asked += 1
-        self._path, self._entry, self._file = path, entry, None
+        self._path, self._entry, self._file, self._size_bytes = path, entry, None, 0
         self.facts.setText(self._facts(entry) if entry is not None else "")
         self.facts.setVisible(entry is not None)
         self.note.hide()
-        self._set_text("", numbered=False)
-        self.view.hide()
+        self._set_text("", None)
+        self.hex_pane.show_file("", 0)
+        self.panes.hide()
         self._update_state()
 
     def _facts(self, entry: Entry) -> str:
@@ -181,18 +192,34 @@ class FileViewer(QWidget):
 
     def _show_content(self, content: FileContent) -> None:
         entry = self._entry
+        self._size_bytes = content.size_bytes
         text = read_beginning(content.data) if content.is_truncated else read_text(content.data)
-        if text is None:
-            self._set_text(hex_dump(content.data), numbered=False)
-            self._say(self.tr("This is not text. The first bytes as hexadecimal:"))
-        else:
-            self._set_text(text.text, numbered=True)
+        if text is not None:
+            self._set_text(text.text, text)
             self._file = text if self._survives(text, content.data) else None
             self._say_about_text(content, text, entry)
         if content.is_truncated:
             self._file = None
-        self.view.setVisible(content.size_bytes > 0 or self._file is not None)
+        self._show_bytes(on=text is None)
+        self.as_bytes.setEnabled(text is not None and content.size_bytes > 0)
+        self.panes.setVisible(content.size_bytes > 0 or self._file is not None)
         self._update_state()
+
+    def _show_bytes(self, *, on: bool) -> None:
+        self.as_bytes.setChecked(on)
+        self.panes.setCurrentWidget(self.hex_pane if on else self.text_pane)
+        if on:
+            self.hex_pane.show_file(self._path, self._size_bytes)
+
+    @Slot()
+    def _on_as_bytes(self) -> None:
+        """The file as it is in the draft; text that is not saved is not in it yet."""
+        self._show_bytes(on=self.as_bytes.isChecked())
+        self.focus_content()
+
+    def focus_content(self) -> None:
+        """Put the keyboard into what is shown."""
+        (self.hex_pane if self.as_bytes.isChecked() else self.text_pane).setFocus()
 
     def _survives(self, text: TextFile, data: bytes) -> bool:
         """Whether the editor gives back the very bytes it was given; if not, the file must not be edited in it."""
@@ -205,7 +232,7 @@ class FileViewer(QWidget):
                     shown=self._formats.size(len(content.data)),
                     whole=self._formats.size(content.size_bytes),
                 ),
-                self.tr("Copy the file out to see or change the rest."),
+                self.tr("Press Bytes to see all of it; copy the file out to change it."),
             )
         elif self._file is None:
             self._say(self.tr("This file has characters that the editor would change, so it is shown to look only."))
@@ -215,16 +242,6 @@ class FileViewer(QWidget):
                     target=names.shown(entry.link_target)
                 )
             )
-        elif text.encoding != "utf-8" or text.bom or text.has_mixed_line_ends or text.main_line_end == "\r\n":
-            self._say("", self._format_words(text))
-
-    def _format_words(self, text: TextFile) -> str:
-        ends = {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}
-        found = " + ".join(sorted({ends[end] for end in text.line_ends})) or "LF"
-        encoding = {"latin-1": "ISO 8859-1"}.get(text.encoding, text.encoding.upper())
-        return self.tr("Encoding {encoding}, line ends {ends}: kept as they are when you save.").format(
-            encoding=encoding + (" + BOM" if text.bom else ""), ends=found
-        )
 
     def _show_problem(self, problem: Explanation) -> None:
         self._say(problem.what, " ".join(p for p in (problem.cause, problem.advice) if p), tone=Tone.PROBLEM)
@@ -232,10 +249,8 @@ class FileViewer(QWidget):
     def _say(self, headline: str, text: str = "", *, tone: Tone = Tone.CALM) -> None:
         self.note.say(headline, text, tone=tone)
 
-    def _set_text(self, text: str, *, numbered: bool) -> None:
-        self.view.set_numbered(on=numbered)
-        self.view.setPlainText(text)
-        self.view.document().setModified(False)
+    def _set_text(self, text: str, file: TextFile | None) -> None:
+        self.text_pane.show_text(file, text, self._path)
 
     # -- editing -----------------------------------------------------------------------------------------------
 
@@ -257,6 +272,7 @@ class FileViewer(QWidget):
     def _update_state(self) -> None:
         self.view.setReadOnly(self._file is None or not self._may_edit)
         editable = self._file is not None and self._may_edit
+        self.as_bytes.setVisible(self._size_bytes > 0 and bool(self._path))
         self.save.setVisible(editable)
         self.revert.setVisible(editable)
         name = names.shown(names.base_of(self._path)) if self._path else ""
@@ -307,7 +323,7 @@ class FileViewer(QWidget):
     def revert_text(self) -> None:
         """Back to the text as it was loaded or last saved."""
         if self._file is not None:
-            self._set_text(self._file.text, numbered=True)
+            self._set_text(self._file.text, self._file)
             self.note.hide()
         if self._wanted is not None and self._wanted[0] != self._path:
             self._settle.start()

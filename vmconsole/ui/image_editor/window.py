@@ -293,7 +293,7 @@ class ImageEditorWindow(QMainWindow):
     @Slot(str, object)
     def _on_file_activated(self, path: str, entry: Entry) -> None:
         self.viewer.show_entry(path, entry)
-        self.viewer.view.setFocus()
+        self.viewer.focus_content()
 
     # -- closing -----------------------------------------------------------------------------------------------
 
