@@ -58,6 +58,16 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def content_hash(image: Path, image_format: str = "qcow2") -> str:
+    """Of what a guest would see on the disk, whatever the file looks like."""
+    raw = image.with_suffix(".hashed")
+    run("qemu-img", "convert", "-q", "-U", "-f", image_format, "-O", "raw", image, raw)
+    try:
+        return fingerprint(raw)
+    finally:
+        raw.unlink()
+
+
 def until(condition: Callable[[], bool], *, what: str, deadline_s: float = 20.0) -> None:
     ends_at = time.monotonic() + deadline_s
     while not condition():

@@ -72,7 +72,7 @@ def test_a_damaged_list_puts_the_overlay_aside(shell: LocalShell, image: Path, t
     assert not again.exists
     again.close()
     (kept,) = [p for p in (tmp_path / "w").iterdir() if "damaged" in p.name]
-    disks.run("qemu-img", "info", "-f", "qcow2", kept)
+    disks.run("qemu-img", "info", "-f", "qcow2", kept / "disk0/layer-1.qcow2")
 
 
 def test_a_full_disk_here_is_refused_before_the_appliance_meets_it(

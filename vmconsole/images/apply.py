@@ -36,6 +36,8 @@ _MOST_RANGES = 32
 _SPARE_KIB = 16 * 1024
 _CHANGED = "90"
 """The commit's own status for «the image is not what it was»."""
+_NOT_OPENED = re.compile(r"^qemu-img: (Could not open|Failed to get)", re.MULTILINE)
+"""qemu-img's words when it could not even begin, for example because a guest has the lock."""
 
 
 def check_users(users: tuple[str, ...], where: str) -> None:
@@ -57,6 +59,8 @@ class Apply:
         self._report = report
         self._cancelled = threading.Event()
         self._carrier: subprocess.Popen[bytes] | None = None
+        self.has_begun = False
+        """Whether the image may have been written."""
 
     @property
     def _where(self) -> str:
@@ -109,7 +113,7 @@ class Apply:
             self._run(seal, "The carried draft cannot be used on the host.", feed=journal.record_text(record))
         except BaseException:
             # Also a cancel must leave nothing there. If the link is gone, the next Apply clears it away.
-            self._clean_quietly()
+            self.discard_quietly()
             raise
 
     def _send(self, overlay: Path) -> None:
@@ -137,21 +141,31 @@ class Apply:
             raise explained("The draft did not arrive on the host.", words, where=self._where, otherwise=ImageLinkLost)
 
     def commit(self, *, expects_unchanged: bool) -> None:
-        """Write the sealed journal into the image, verify, and clear the journal away."""
+        """Write the sealed journal into the image, and verify. ``clean`` clears the journal away."""
         facts = self._facts
+        self.has_begun = True
         expected = facts.identity if expects_unchanged else ""
         command = journal.commit_command(facts.journal_folder, facts.path, facts.format, expected_identity=expected)
         started = self._shell.run(command, deadline_s=_SHORT_S)
         if started.status:
-            self._give_up("not started", started.err.decode(errors="replace"))
-        self.await_end()
+            self._give_up("not started", started.err.decode(errors="replace"), is_first=expects_unchanged)
+        self.await_end(is_first=expects_unchanged)
 
-    def await_end(self) -> None:
-        """Wait for a commit that runs on the host; then verify and clear away."""
+    def await_end(self, *, is_first: bool = False) -> None:
+        """Wait for a commit that runs on the host; then verify. ``is_first``: the image was whole when it began."""
+        self.has_begun = True
         result, log = self._polled()
         if result != "0":
-            self._give_up(result, log)
+            self._give_up(result, log, is_first=is_first)
         self._verify()
+
+    def identity_after(self) -> str:
+        """What the image was right after the commit."""
+        out = self._run(journal.after_command(self._facts.journal_folder), "The journal cannot be read.").out
+        return _line(out)
+
+    def clean(self) -> None:
+        """Clear the journal away: all is done."""
         self._run(journal.clean_command(self._facts.journal_folder), "The journal cannot be removed from the host.")
 
     def _polled(self) -> tuple[str, str]:
@@ -166,13 +180,11 @@ class Apply:
             self._report("Writing the image", int(float(done[-1]) * 100) if done else 0, 10_000)
             time.sleep(_POLL_S)
 
-    def _give_up(self, result: str, log: str) -> None:
-        """Raise for a failed commit. If it had not written yet, the journal goes and only the draft stays."""
+    def _give_up(self, result: str, log: str, *, is_first: bool) -> None:
+        """Raise for a failed commit. If it surely had not written yet, the journal goes and only the draft stays."""
         said = re.sub(r"\s*\([\d.]+/100%\)\s*", "", log).strip()
-        now = self._run(journal.identity_command(self._facts.path), "The image cannot be looked at.").out
-        untouched = result == _CHANGED or _line(now) == self._facts.identity
-        if untouched:
-            self._clean_quietly()
+        if is_first and self._is_untouched(result, said) and self._discarded():
+            self.has_begun = False
             raise explained("The draft was not applied; the image is as it was.", said, where=self._where)
         problem = explained("The draft was applied only in part.", said, where=self._where).explanation
         raise ImageDamaged(
@@ -182,6 +194,17 @@ class Apply:
             where=self._where,
             said=said or f"the commit ended with «{result}»",
         )
+
+    def _is_untouched(self, result: str, said: str) -> bool:
+        if result == _CHANGED or _NOT_OPENED.search(said):
+            return True
+        if self._facts.is_block_device:
+            return False  # a device does not tell when it was written
+        now = self._run(journal.identity_command(self._facts.path), "The image cannot be looked at.").out
+        return _line(now) == self._facts.identity
+
+    def _discarded(self) -> bool:
+        return self._shell.run(journal.discard_command(self._facts.journal_folder), deadline_s=_SHORT_S).status == 0
 
     def _verify(self) -> None:
         """Compare what the draft holds with what the image now has there."""
@@ -198,11 +221,12 @@ class Apply:
 
     def discard_journal(self) -> None:
         """Remove an unfinished Apply from the host, by the user's wish."""
-        self._run(journal.clean_command(self._facts.journal_folder), "The journal cannot be removed from the host.")
+        self._run(journal.discard_command(self._facts.journal_folder), "The journal cannot be removed from the host.")
 
-    def _clean_quietly(self) -> None:
+    def discard_quietly(self) -> None:
+        """The same, as far as it can be done: if the link is gone, the next Apply does it."""
         try:
-            self._shell.run(journal.clean_command(self._facts.journal_folder), deadline_s=_SHORT_S)
+            self._shell.run(journal.discard_command(self._facts.journal_folder), deadline_s=_SHORT_S)
         except (ConsoleError, OSError):
             return
 

@@ -15,7 +15,8 @@ import shlex
 from dataclasses import dataclass
 
 _BEAT_SLACK_S = 3
-_LOG_BYTES = 16384
+_PLACES = (("log", 16384), ("result.tmp", 8), ("after", 200), ("pid.img", 64), ("pid", 64))
+"""What a commit writes at its end has its place on the disk from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,12 @@ class Record:
     """Exit status of the commit as text; empty while it runs or when it was cut off."""
     is_running: bool = False
     image_was_written_since: bool = False
-    """Somebody else wrote to the image after the commit stopped: it must not be finished."""
+    """Somebody else wrote to the image after the commit stopped."""
+
+    @property
+    def is_spoilt(self) -> bool:
+        """It must not be finished: half of it is under what somebody else wrote."""
+        return self.image_was_written_since and not self.is_running and self.result != "0"
 
 
 FOLDER_COMMAND = """\
@@ -39,10 +45,19 @@ if [ -b "$r" ]; then j=/var/tmp/$j; else j=$(dirname -- "$r")/$j; fi; printf '%s
 """Of an image ``$r`` (links followed): prints where its journal is, and puts it into ``$j``. Beside a file; in
 /var/tmp for a device."""
 
+_ALIVE = (
+    'alive() { read -r _p _t < "$1" 2>/dev/null && [ -n "$_t" ] && '
+    '[ "$(cut -d " " -f 22 "/proc/$_p/stat" 2>/dev/null)" = "$_t" ]; }'
+)
+"""Shell function: whether the process that a file names still runs: its number and when it began (proc(5))."""
+_ME = '"$$ $(cut -d " " -f 22 /proc/$$/stat)"'
+"""Shell text: this process, as ``_ALIVE`` wants it."""
+
 STATE_COMMAND = f"""\
+{_ALIVE}
 head -c 65536 "$j/record.json" 2>/dev/null | tr -d '\\n'; echo
 head -c 20 "$j/result" 2>/dev/null | tr -d ' \\n'; echo
-if kill -0 "$(cat "$j/pid" 2>/dev/null)" 2>/dev/null; then echo running; else echo; fi
+if alive "$j/pid" || alive "$j/pid.img"; then echo running; else echo; fi
 b=$(stat -c %Y "$j/beat" 2>/dev/null || echo 9999999999); m=$(stat -L -c %Y -- "$r")
 if [ "$m" -gt $((b + {_BEAT_SLACK_S})) ]; then echo written; else echo; fi
 """
@@ -71,9 +86,9 @@ def record_text(record: Record) -> bytes:
     return json.dumps(kept).encode()
 
 
-def _pid_lives(folder: str) -> str:
-    """Shell text: whether the process that works on the journal is there."""
-    return f'kill -0 "$(cat {shlex.quote(folder)}/pid 2>/dev/null)" 2>/dev/null'
+def _is_worked_on(folder: str) -> str:
+    """Shell text: whether a process works on the journal. Needs ``_ALIVE`` before it."""
+    return f"{{ alive {shlex.quote(folder)}/pid || alive {shlex.quote(folder)}/pid.img; }}"
 
 
 def begin_command(folder: str) -> str:
@@ -81,11 +96,11 @@ def begin_command(folder: str) -> str:
     f = shlex.quote(folder)
     return "\n".join(
         [
-            "umask 077; export LC_ALL=C",
+            f"umask 077; export LC_ALL=C; {_ALIVE}",
             f"if [ -e {f}/record.json ]; then echo 'an unfinished Apply is there' >&2; exit 73; fi",
             f"if [ -e {f} ]; then",
             f"  if [ -L {f} ] || [ ! -O {f} ]; then echo 'Permission denied: it is not ours' >&2; exit 77; fi",
-            f"  if {_pid_lives(folder)}; then echo 'another Apply is running' >&2; exit 75; fi",
+            f"  if {_is_worked_on(folder)}; then echo 'another Apply is running' >&2; exit 75; fi",
             f"  rm -rf -- {f}",
             "fi",
             f"mkdir -m 700 -- {f}",
@@ -97,7 +112,7 @@ def carry_command(folder: str) -> str:
     """Takes the draft on stdin; prints its SHA-256 once it is on the disk."""
     f, part = shlex.quote(folder), shlex.quote(folder + "/draft.part")
     flush = f"{{ sync {part} 2>/dev/null || sync; }}"
-    return f"export LC_ALL=C; echo $$ > {f}/pid && cat > {part} && {flush} && sha256sum < {part}"
+    return f"export LC_ALL=C; echo {_ME} > {f}/pid && cat > {part} && {flush} && sha256sum < {part}"
 
 
 def seal_command(folder: str, path: str, image_format: str) -> str:
@@ -123,25 +138,29 @@ def commit_command(folder: str, path: str, image_format: str, *, expected_identi
     """
     f, p = shlex.quote(folder), shlex.quote(path)
     check = "true" if image_format == "raw" else f"qemu-img check -q -f {shlex.quote(image_format)} -- {p}"
+    # Who discards the journal makes «stop» and then looks for us; we say that we are there and then look for «stop».
+    commit = "exec qemu-img commit -p -d -f qcow2 draft.qcow2"
+    image_tool = f"printf '%-60s\\n' {_ME} 1<> pid.img && [ ! -e stop ] && {commit}"
     script = "\n".join(
         [
-            f"export LC_ALL=C TZ=UTC; cd {f} || exit 1",
-            "echo $$ > pid",
+            f"export LC_ALL=C TZ=UTC; cd {f} || exit 1; {_ALIVE}",
+            f"echo {_ME} > pid",
             "end() { printf '%-4s\\n' \"$1\" 1<> result.tmp; sync result.tmp || sync; mv result.tmp result; exit; }",
             f"now=$({identity_command(path)}); expected={shlex.quote(expected_identity)}",
             "[ -z \"$expected\" ] || [ \"$now\" = \"$expected\" ] || { echo \"changed: $now\" 1<> log; end 90; }",
-            "( while kill -0 $$ 2>/dev/null; do touch beat; sleep 1; done ) & beater=$!",
-            "qemu-img commit -p -d -f qcow2 draft.qcow2 1<> log 2>&1; status=$?",
+            "( while alive pid || alive pid.img; do touch beat; sleep 1; done ) & beater=$!",
+            f"sh -c {shlex.quote(image_tool)} 1<> log 2>&1; status=$?",
             f"if [ $status = 0 ]; then {check} >> log 2>&1; status=$?; [ $status = 3 ] && status=0; fi",
-            f"sync {p} 2>/dev/null || sync; touch beat; kill $beater; end $status",
+            f"sync {p} 2>/dev/null || sync",
+            f"{{ {identity_command(path)}; }} 1<> after; touch beat; kill $beater; end $status",
         ]
     )  # fmt: skip
     start = f"setsid sh -c {shlex.quote(script)} </dev/null >/dev/null 2>&1 &"
     wait = f"n=0; while [ ! -s {f}/pid ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; [ -s {f}/pid ]"
-    places = f"echo wait > {f}/result.tmp && head -c {_LOG_BYTES} /dev/zero > {f}/log && touch {f}/beat"
-    return (
-        f"export LC_ALL=C; rm -f {f}/result; echo wait > {f}/pid && {places} && : > {f}/pid || exit 1\n{start}\n{wait}"
-    )
+    # head(1) says in words when the disk is full.
+    places = " && ".join(f"head -c {size} /dev/zero > {f}/{name}" for name, size in _PLACES)
+    room = f"rm -f {f}/result {f}/stop; {places} && : > {f}/beat && : > {f}/pid"
+    return f"export LC_ALL=C; {room} || exit 1\n{start}\n{wait}"
 
 
 def identity_command(path: str) -> str:
@@ -154,14 +173,30 @@ def poll_command(folder: str) -> str:
     """Prints the result, or «running», or «dead», and then the end of the commit's log."""
     f = shlex.quote(folder)
     return (
-        f"if [ -e {f}/result ]; then cat {f}/result; "
-        f"elif {_pid_lives(folder)}; then echo running; else echo dead; fi; "
-        f"tr -d '\\0' < {f}/log 2>/dev/null | tail -c 2000"
+        f"{_ALIVE}\nif {_is_worked_on(folder)}; then echo running; elif [ -e {f}/result ]; then cat {f}/result; "
+        f"else echo dead; fi; tr -d '\\0' < {f}/log 2>/dev/null | tail -c 2000"
     )  # fmt: skip
 
 
+def after_command(folder: str) -> str:
+    """Prints what the image was right after the commit."""
+    return f"tr -d '\\0' < {shlex.quote(folder)}/after"
+
+
 def clean_command(folder: str) -> str:
-    return f"rm -rf -- {shlex.quote(folder)}"
+    """Remove the journal. First what makes it one, so that half a journal is none."""
+    f = shlex.quote(folder)
+    return f"rm -f -- {f}/record.json && rm -rf -- {f}"
+
+
+def discard_command(folder: str) -> str:
+    """Remove the journal unless somebody works on it; a commit that is only starting does not begin then."""
+    f = shlex.quote(folder)
+    running = "echo 'the image is being written now' >&2; exit 75"
+    return (
+        f"{_ALIVE}\n[ -d {f} ] || exit 0; : > {f}/stop\n"
+        f"if {_is_worked_on(folder)}; then rm -f {f}/stop; {running}; fi\n{clean_command(folder)}"
+    )
 
 
 def ranges_of(extents: list[dict[str, object]], *, most: int) -> tuple[tuple[int, int], ...]:

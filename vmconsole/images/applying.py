@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One Apply from the first check to the last: of a draft, of a way back, or the end of one that was cut off.
+
+The order is what keeps the disk whole: nobody uses it, the new and the old blocks are files here, every disk's journal
+is sealed on its host, and only then the first block is written. Blocks; the session's thread, except ``cancel``.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vmconsole.images import way_back
+from vmconsole.images.apply import Apply, check_users
+from vmconsole.images.journal import Record
+from vmconsole.images.messages import Applied
+from vmconsole.images.packing import Packed, Packing
+from vmconsole.inventory.errors import ImageError, ImageNoSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from vmconsole.images.facts import ImageFacts
+    from vmconsole.images.messages import ImageSource
+    from vmconsole.links.base import Shell
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One disk of the Apply."""
+
+    source: ImageSource
+    shell: Shell
+    facts: ImageFacts
+    layers: Sequence[Path]
+    """The lowest first; it lies on the export."""
+    export: Path
+    """Socket of the image's export."""
+    back_folder: Path
+    """Where its way back is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What is applied."""
+
+    id: str
+    changes: tuple[str, ...]
+    """In words."""
+    packing_folder: Path
+    keeps_way_back: bool = True
+    is_taking_back: bool = False
+    must_find: tuple[str, ...] = ()
+    """Digests of what each disk must have where it is written; empty for a draft."""
+
+
+@dataclass(slots=True)
+class Applying:
+    """``run`` once. The callables are the session's: each is called in its turn, and may raise."""
+
+    parts: Sequence[Part]
+    users: Callable[[], tuple[str, ...]]
+    """Who uses the image now."""
+    report: Callable[[str, int, int], None]
+    step: Callable[[str], None]
+    finish: Callable[[], None]
+    """End the appliance, so that the draft is whole on this machine's disk."""
+    let_go: Callable[[], None]
+    """End the exports, so that the images can be written."""
+    forget: Callable[[], None]
+    """The draft is in the image: it is needed no more."""
+    _is_cancelled: bool = False
+    _applies: list[Apply] = field(default_factory=list)
+
+    def cancel(self) -> None:
+        """Stop, as long as nothing is written on the host. Any thread."""
+        self._is_cancelled = True
+        for apply in list(self._applies):
+            apply.cancel()
+
+    def run(self, deed: Deed) -> Applied:
+        """Raises ImageError or LinkError, with the draft kept; CancelledError."""
+        began_at = time.monotonic()
+        self._applies = [Apply(p.shell, p.facts, report=self.report) for p in self.parts]
+        self._check(deed)
+        self.finish()
+        self.step("Comparing the draft with the disk")
+        packed = [self._pack(number, deed) for number in range(len(self.parts))]
+        try:
+            self.step("Carrying the draft to the host")
+            self._carry(deed)
+            self.step("Writing the image")
+            self._commit(deed, packed)
+        except BaseException:
+            # Whatever it was, also a cancel: what is sealed but not begun must not stay on any host.
+            self._clear_untouched(deed)
+            raise
+        self._end(deed.id, keeps_way_back=deed.keeps_way_back)
+        return Applied(len(deed.changes), sum(p.carried_bytes for p in packed), time.monotonic() - began_at)
+
+    def finish_earlier(self, draft_id: str, changes: int) -> Applied:
+        """Go on with an Apply whose journals are on the hosts already."""
+        began_at = time.monotonic()
+        self._applies = [Apply(p.shell, p.facts, report=self.report) for p in self.parts]
+        check_users(self.users(), self.parts[0].source.path)
+        self.let_go()
+        for apply, part in zip(self._applies, self.parts, strict=True):
+            unfinished = part.facts.unfinished
+            if unfinished is None:
+                continue
+            if unfinished.is_running or unfinished.result == "0":
+                apply.await_end()
+            else:
+                apply.commit(expects_unchanged=False)
+        self._end(draft_id, keeps_way_back=True)
+        return Applied(changes, 0, time.monotonic() - began_at)
+
+    def _check(self, deed: Deed) -> None:
+        where = self.parts[0].source.path
+        if not deed.changes:
+            raise ImageError("There is nothing to apply.", where=where)
+        check_users(self.users(), where)
+        for apply, part in zip(self._applies, self.parts, strict=True):
+            apply.check_unchanged()
+            apply.check_space(sum(layer.stat().st_size for layer in part.layers))
+
+    def _pack(self, number: int, deed: Deed) -> Packed:
+        part = self.parts[number]
+        replaced = way_back.file_for(part.back_folder, deed.id) if deed.keeps_way_back else None
+        if replaced is not None:
+            part.back_folder.mkdir(mode=0o700, exist_ok=True)
+        packing = Packing(
+            part.layers, part.export, part.facts.virtual_size_bytes, deed.packing_folder / f"carried{number}.qcow2",
+            replaced, self.report, lambda: self._is_cancelled,
+        )  # fmt: skip
+        try:
+            packed = packing.pack()
+        except BaseException as error:
+            # Half a way back is none, whatever stopped it.
+            if replaced is not None:
+                replaced.unlink(missing_ok=True)
+            if isinstance(error, ImageNoSpace) and replaced is not None:
+                raise _no_room_for_the_way_back(error) from error
+            raise
+        if deed.must_find and packed.old_digest != deed.must_find[number]:
+            if replaced is not None:
+                replaced.unlink(missing_ok=True)
+            raise _other_content(part)
+        return packed
+
+    def _carry(self, deed: Deed) -> None:
+        for number, (apply, part) in enumerate(zip(self._applies, self.parts, strict=True)):
+            if self._is_cancelled:
+                raise CancelledError
+            record = Record(deed.id, len(deed.changes), part.facts.format)
+            apply.carry(deed.packing_folder / f"carried{number}.qcow2", record)
+
+    def _commit(self, deed: Deed, packed: Sequence[Packed]) -> None:
+        if deed.keeps_way_back:
+            for part, made in zip(self.parts, packed, strict=True):
+                way_back.begin(
+                    part.back_folder, part.source, draft_id=deed.id, changes=deed.changes, digest=made.new_digest,
+                    is_taking_back=deed.is_taking_back,
+                )  # fmt: skip
+        self.let_go()
+        check_users(self.users(), self.parts[0].source.path)
+        if self._is_cancelled:
+            raise CancelledError
+        for apply in self._applies:
+            apply.commit(expects_unchanged=True)
+
+    def _clear_untouched(self, deed: Deed) -> None:
+        """If nothing was written on any disk, leave neither journals nor a way back behind."""
+        if not any(apply.has_begun for apply in self._applies):
+            for apply in self._applies:
+                apply.discard_quietly()
+            for part in self.parts:
+                way_back.drop_pending(part.back_folder)
+                way_back.file_for(part.back_folder, deed.id).unlink(missing_ok=True)
+
+    def _end(self, draft_id: str, *, keeps_way_back: bool) -> None:
+        """All is written and verified. Each line may be the last: the next Apply does the rest."""
+        for apply, part in zip(self._applies, self.parts, strict=True):
+            if not keeps_way_back:
+                way_back.remove(part.back_folder)
+            elif part.facts.unfinished is not None or apply.has_begun:
+                way_back.complete(part.back_folder, draft_id, apply.identity_after())
+        self.forget()
+        for apply in self._applies:
+            apply.clean()
+
+
+def _no_room_for_the_way_back(error: ImageNoSpace) -> ImageNoSpace:
+    found = error.explanation
+    return ImageNoSpace(
+        found.what, cause=found.cause, where=found.where, said=found.said,
+        advice="Free some space on this computer, or apply without keeping a way back. The draft is kept.",
+    )  # fmt: skip
+
+
+def _other_content(part: Part) -> ImageError:
+    return ImageError(
+        "The disk has something else now where the Apply wrote, so it cannot be taken back.",
+        cause="The guest ran, or somebody else changed the disk, since the Apply.",
+        advice="Restore single files by hand, or from a backup.",
+        where=part.facts.path,
+    )
