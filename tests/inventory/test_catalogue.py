@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import vmconsole
 from vmconsole.inventory import errors
 from vmconsole.inventory.catalogue import ACTIONS, SOURCES, Catalogue, Entry, Failure, catalogue, load
+from vmconsole.inventory.unknown_log import MOST_KEPT, UnknownLog
 
-ENTRIES = catalogue().entries
+ENTRIES = tuple(entry for entry in catalogue().entries if not entry.is_own)
+OWN = tuple(entry for entry in catalogue().entries if entry.is_own)
 CASES = [
     pytest.param(entry, sample, source, id=f"{entry.id}-{source}-{number}")
     for entry in ENTRIES
@@ -21,6 +24,7 @@ CASES = [
     for number, sample in enumerate(entry.samples)
 ]
 EACH = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+EACH_AND_OWN = pytest.mark.parametrize("entry", [*ENTRIES, *OWN], ids=lambda entry: entry.id)
 JARGON = re.compile(
     r"\bvir[A-Z]|VIR_|\bvirt(?:D|C|N|S)\w+|\b[Dd]omains?\b|\berrno\b|\bmonitor\b|\bRPC\b|\btunable\b|\bnodedev\b|\bUUID\b(?=_)"
 )
@@ -69,12 +73,13 @@ def test_an_entry_does_not_take_what_others_said(entry: Entry) -> None:
         )
 
 
-@EACH
+@EACH_AND_OWN
 def test_texts_are_whole_sentences_in_plain_words(entry: Entry) -> None:
     assert entry.what
     for text in filter(None, texts_of(entry)):
-        assert re.match(r"[A-Z{0-9µ]|libvirt|ssh|sshd|virsh", text), text
-        assert re.search(r"[.!?]$", text), text
+        assert re.match(r"[A-Z{0-9µ]|libvirt|ssh|sshd|virsh|/dev/|python3|vmconsole", text), text
+        filled = text.format(host="kvm1", **dict(entry.names)) if entry.is_own else text
+        assert re.search(r"[.!?]$", filled), text
         assert not JARGON.search(re.sub(r"`[^`]*`", "", text)), text
         assert text.count("`") % 2 == 0
     assert entry.advice, "it does not say what to do"
@@ -84,6 +89,24 @@ def test_texts_are_whole_sentences_in_plain_words(entry: Entry) -> None:
 def test_placeholders_are_named_groups_of_the_pattern(entry: Entry) -> None:
     groups = set(re.compile(entry.pattern).groupindex)
     assert placeholders(entry) <= groups | {"host"}
+
+
+@pytest.mark.parametrize("entry", OWN, ids=lambda entry: entry.id)
+def test_what_the_console_finds_itself_is_filled_by_its_id_alone(entry: Entry) -> None:
+    assert placeholders(entry) - {"host"} == {name for name, _ in entry.names}
+    found = catalogue().own(entry.id, where="kvm1", host="kvm1", **dict(entry.names))
+    assert (found.entry, found.action) == (entry.id, entry.action)
+    for text in (found.what, found.cause, found.advice):
+        assert not re.search(r"[{}]|  | \.(?:\s|$)|\(\)|«»", text), text
+    for value in dict(entry.names).values():
+        assert value in found.text()
+    assert entry.match(Failure("console", entry.id)) is None
+
+
+def test_every_own_entry_is_used_by_the_console_and_every_id_that_it_asks_for_is_there() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in Path(vmconsole.__file__).parent.rglob("*.py"))
+    unused = [entry.id for entry in OWN if f'"{entry.id}"' not in code]
+    assert unused == []
 
 
 def placeholders(entry: Entry) -> set[str]:
@@ -105,7 +128,7 @@ def test_kinds_fit_the_source(entry: Entry) -> None:
 def test_the_catalogue_is_large_enough_and_uses_each_source_and_action() -> None:
     assert len(ENTRIES) >= 70
     assert {source for entry in ENTRIES for source in entry.sources} == SOURCES
-    assert {entry.action for entry in ENTRIES if entry.action} == ACTIONS
+    assert {entry.action for entry in ENTRIES + OWN if entry.action} == ACTIONS
 
 
 def test_an_unknown_error_is_shown_as_such_and_logged_without_its_secrets(caplog: pytest.LogCaptureFixture) -> None:
@@ -123,6 +146,33 @@ def test_an_unknown_error_is_shown_as_such_and_logged_without_its_secrets(caplog
     assert "flux" in caplog.text
     assert "4711" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+def test_an_unknown_error_of_every_second_is_logged_once_and_then_by_its_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fresh = Catalogue((), {})
+    with caplog.at_level(logging.WARNING):
+        for second in range(1000):
+            fresh.find(Failure("libvirt", f"the flux of process {second} is out of phase", code=4711))
+        fresh.find(Failure("libvirt", "the flux of process 1 is out of phase", code=4712))
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 5
+    assert told[0].startswith("not in the catalogue: libvirt, code 4711")
+    assert [line.partition(":")[0] for line in told[1:4]] == [
+        f"not in the catalogue ({count} times by now)" for count in (10, 100, 1000)
+    ]
+    assert "4712" in told[4]
+
+
+def test_the_count_forgets_what_has_not_come_for_long() -> None:
+    log = UnknownLog()
+    assert log.count("steady") == 1
+    for number in range(MOST_KEPT * 3):
+        log.count("word " + "x" * number)
+        log.count("steady")
+    assert len(log._counts) == MOST_KEPT
+    assert log._counts[("steady",)] == MOST_KEPT * 3 + 1
 
 
 def test_a_known_error_is_not_logged_as_unknown(caplog: pytest.LogCaptureFixture) -> None:

@@ -186,13 +186,22 @@ def test_the_steps_appear_as_they_pass(dialog: AddHostDialog, qtbot: QtBot, chec
     qtbot.waitUntil(lambda: len(rows(dialog)) == 2)
     assert rows(dialog)["name"].accessibleName() == "Name: passed"
     assert dialog.panel._summary.text() == "Checking: Network (TCP)…"
-    check.post(failed("tcp", "10.0.0.5 port 22 <refuses>.", Cure("kvm5", "sudo systemctl start ssh"), said="refused"))
+    check.post(
+        failed(
+            "tcp",
+            "check-refused",
+            Cure("kvm5", "sudo systemctl start ssh"),
+            said="refused",
+            place="<b>",
+            service="sshd",
+        )
+    )
     check.ended()
     qtbot.waitUntil(lambda: not dialog.panel.is_running)
     row = rows(dialog)["tcp"]
     assert row.accessibleName() == "Network (TCP): failed"
     assert "on kvm5: sudo systemctl start ssh" in row.accessibleDescription()
-    assert "&lt;refuses&gt;" in row._finding.text(), "a host's words are no markup"
+    assert "&lt;b&gt; refuses" in row._finding.text(), "a host's words are no markup"
     assert "does not work yet" in dialog.panel._summary.text()
     row.findChild(QToolButton).click()
     assert QApplication.clipboard().text() == "sudo systemctl start ssh"
@@ -214,7 +223,7 @@ def test_a_check_that_is_stopped_is_closed_and_heard_no_more(
     checks[0].post(passed("tcp", "late"))
     checks[0].ended()
     dialog._check.click()
-    checks[1].post(warning("kvm", "slow", Cure(HERE, "true")))
+    checks[1].post(warning("kvm", "check-no-kvm-cpu", Cure(HERE, "true")))
     checks[1].ended()
     qtbot.waitUntil(lambda: not dialog.panel.is_running)
     assert {key for key, row in rows(dialog).items() if row.isVisibleTo(dialog)} == {"kvm"}

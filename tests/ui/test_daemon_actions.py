@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QDialog, QLabel, QMessageBox, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMessageBox, QPlainTextEdit, QPushButton
 
 from tests.ui.fakes import guest_id, host_id
 from tests.ui.test_actions import answer, question
@@ -15,6 +15,7 @@ from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.facts import HostState
 from vmconsole.links.base import Completed
 from vmconsole.links.host_facts import daemon_silent
+from vmconsole.ui.error_dialog import ErrorDialog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,10 +134,13 @@ def test_where_no_daemon_is_found_that_is_said(window: MainWindow, shell: FakeSh
     shell.daemon = b""
     qtbot.waitUntil(window.host_actions.restart_action.isEnabled)
     window.host_actions.restart_action.trigger()
-    qtbot.waitUntil(lambda: window.findChild(QMessageBox, "daemon-problem") is not None)
-    box = window.findChild(QMessageBox, "daemon-problem")
-    assert isinstance(box, QMessageBox)
-    assert box.text() == "No daemon of libvirt's was found there."
+    qtbot.waitUntil(lambda: window.findChild(ErrorDialog) is not None)
+    box = window.findChild(ErrorDialog)
+    assert isinstance(box, ErrorDialog)
+    assert box.view.explanation is not None
+    assert box.view.explanation.what == "No daemon of libvirt's was found there."
+    box.view._copy.click()
+    assert "Version of vmconsole" in QApplication.clipboard().text()
     box.close()
 
 

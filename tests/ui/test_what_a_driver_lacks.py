@@ -10,7 +10,7 @@ import pytest
 from tests.ui.fakes import Rig, guest_id
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.limits import LimitRef, Limits
-from vmconsole.links.drivers import DRIVERS, GUEST_CAP, IMAGES, LIFECYCLE, NOT_ENCRYPTED
+from vmconsole.links.drivers import DRIVERS, GUEST_CAP, IMAGES, LIFECYCLE, not_encrypted
 from vmconsole.quotas.rows import Place
 from vmconsole.ui.actions import verbs
 from vmconsole.ui.charts.cap_subject import subject_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 WEB1 = guest_id("kvm1", "web1")
+NOT_ENCRYPTED = not_encrypted()
 WHY = "This made-up driver cannot pause."
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The catalogue of known failures (``resources/errors/*.toml``): other programs' words to words for a person.
 
-libvirt's, QEMU's, ssh's, libguestfs' and the disk tools' errors all go through it. Pure; any thread. What no entry fits
-is shown honestly in the other side's own words, and logged so that an entry can be written.
+libvirt's, QEMU's, ssh's, libguestfs' and the disk tools' errors all go through it. Any thread. What no entry fits
+is shown honestly in the other side's own words, and logged so that an entry can be written. What the console finds out
+by itself (``own``) has its words there too, under an id instead of a pattern.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vmconsole.inventory import errors
-from vmconsole.inventory.errors import NOT_IN_CATALOGUE, ConsoleError
+from vmconsole.inventory.errors import NOT_IN_CATALOGUE, ConsoleError, Explanation
 from vmconsole.inventory.report import mask_secrets
 from vmconsole.inventory.resources import resource
+from vmconsole.inventory.unknown_log import UnknownLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,11 +75,15 @@ class Entry:
     is_fallback: bool
     """Tried after all others."""
     samples: tuple[str, ...]
-    """Words as they were met; each is tested to find this entry."""
+    """Words as they were met; each is tested to find this entry. None for one of our own."""
+    names: tuple[tuple[str, str], ...] = ()
+    """One of our own: what its texts name, each with an example."""
+    is_own: bool = False
+    """The console itself asks for it by its id; no other program's words find it."""
 
     def match(self, failure: Failure) -> re.Match[str] | None:
         """Compiled when first needed; ``re`` keeps what it compiled."""
-        if failure.source not in self.sources:
+        if self.is_own or failure.source not in self.sources:
             return None
         if failure.source == "libvirt" and not _fits(failure, self):
             return None
@@ -100,18 +106,31 @@ class Catalogue:
     entries: tuple[Entry, ...]
     """In order of precedence."""
     by_id: Mapping[str, Entry] = field(repr=False)
+    unknown: UnknownLog = field(default_factory=UnknownLog, repr=False)
 
     def find(self, failure: Failure) -> Found | None:
-        """The first entry that fits, filled; None when there is none, which is logged."""
+        """The first entry that fits, filled; None when there is none, which is logged, with a count if it goes on."""
         for entry in self.entries:
             match = entry.match(failure)
             if match is not None:
                 return _filled(entry, {name: value or "" for name, value in match.groupdict().items()}, failure.host)
-        _log.warning(
-            "not in the catalogue: %s, code %d, domain %d: %s",
-            failure.source, failure.code, failure.domain, mask_secrets(failure.words),
-        )  # fmt: skip
+        words = mask_secrets(failure.words)
+        count = self.unknown.count(words, failure.source, failure.code, failure.domain)
+        if count is not None:
+            _log.warning(
+                "not in the catalogue%s: %s, code %d, domain %d: %s",
+                "" if count == 1 else f" ({count} times by now)", failure.source, failure.code, failure.domain, words,
+            )  # fmt: skip
         return None
+
+    def own(self, entry_id: str, *, where: str = "", said: str = "", host: str = "", **names: str) -> Explanation:
+        """What the console itself has found. KeyError for an id or a name that the catalogue does not know."""
+        entry = self.by_id[entry_id]
+        found = _filled(entry, names, host)
+        return Explanation(
+            what=found.what, cause=found.cause, advice=found.advice, where=where, said=said,
+            entry=entry.id, action=entry.action, names=found.names,
+        )  # fmt: skip
 
     def explain(
         self, failure: Failure, *, tried: str = "", where: str = "", otherwise: type[ConsoleError], what: str
@@ -126,6 +145,16 @@ class Catalogue:
         return found.entry.error(
             lead + found.what, cause=found.cause, advice=found.advice, where=where, said=failure.words,
             entry=found.entry.id, action=found.entry.action, names=found.names,
+        )  # fmt: skip
+
+    def own_error(
+        self, entry_id: str, *, where: str = "", said: str = "", host: str = "", **names: str
+    ) -> ConsoleError:
+        """The same to be raised, as the entry's class."""
+        found = self.own(entry_id, where=where, said=said, host=host, **names)
+        return self.by_id[entry_id].error(
+            found.what, cause=found.cause, advice=found.advice, where=where, said=said,
+            entry=found.entry, action=found.action, names=found.names,
         )  # fmt: skip
 
 
@@ -149,19 +178,22 @@ def load(folder: Path) -> Catalogue:
 
 
 def _entry(raw: dict[str, Any]) -> Entry:
+    is_own = raw.get("own", False)
     made = Entry(
         id=raw["id"],
         sources=frozenset(_listed(raw["source"])),
         codes=frozenset(_listed(raw.get("code", []))),
         domains=frozenset(_listed(raw.get("domain", []))),
-        pattern=raw["pattern"],
+        pattern=raw.get("pattern", "") if is_own else raw["pattern"],
         error=getattr(errors, raw["error"]),
         what=raw["what"],
         cause=raw.get("cause", ""),
         advice=raw.get("advice", ""),
         action=raw.get("action", ""),
         is_fallback=raw.get("fallback", False),
-        samples=tuple(_listed(raw["sample"])),
+        samples=() if is_own else tuple(_listed(raw["sample"])),
+        names=tuple(raw.get("names", {}).items()),
+        is_own=is_own,
     )
     if not made.sources <= SOURCES or (made.action and made.action not in ACTIONS):
         raise ValueError(f"{made.id}: no such source or action")

@@ -37,27 +37,25 @@ def socket(found: HostFound) -> Step:
         return _listening(found, path)
     if not path and not found["has_libvirtd"] and not found[f"has_{found['modular']}"]:
         return failed(
-            "socket", "libvirt's daemon is not installed on the host.",
+            "socket", "check-no-libvirt",
             *found.install(debian="libvirt-daemon-system", fedora="libvirt-daemon-kvm", arch="libvirt"),
         )  # fmt: skip
     if found.is_session:
-        return warning("socket", "No session daemon runs yet; libvirt starts it with the first connection.")
+        return warning("socket", "check-no-session-daemon")
     if path:
-        what = f"{path} is there, but nothing listens at it: {found.daemon} has stopped or crashed."
-    else:
-        what = f"There is no socket in {found['folder']}: {found.daemon} does not run."
-    return failed("socket", what, *found.start_daemon())
+        return failed("socket", "check-daemon-dead", *found.start_daemon(), path=path, daemon=found.daemon)
+    return failed("socket", "check-no-socket", *found.start_daemon(), folder=found["folder"], daemon=found.daemon)
 
 
 def _listening(found: HostFound, path: str) -> Step:
     daemon = "modular" if path.endswith(f"{found['modular']}-sock") else "monolithic"
     state = next((found[f"running_{name}"] for name in found.daemons if found[f"running_{name}"]), "")
     if state in {"T", "t", "D"}:
-        why = "is stopped by a signal" if state != "D" else "waits for a disk that does not answer"
-        return failed("socket", f"{path} is there, but {found.daemon} {why}.", *found.restart_daemon())
+        entry = "check-daemon-on-disk" if state == "D" else "check-daemon-stopped"
+        return failed("socket", entry, *found.restart_daemon(), path=path, daemon=found.daemon)
     if not found.is_local and not found["helper"]:
         return failed(
-            "socket", "A daemon listens, but neither virt-ssh-helper nor nc is there to reach its socket through SSH.",
+            "socket", "check-no-helper",
             *found.install(debian="netcat-openbsd", fedora="nmap-ncat", arch="openbsd-netcat"),
         )  # fmt: skip
     idle = "" if state else " It is started when it is needed."
@@ -74,8 +72,8 @@ def permissions(found: HostFound) -> Step:
         return passed("permissions", f"{user} may open {path}.{more}")
     group = found["libvirt_group"]
     cures = (Cure(found["host"], f"sudo usermod -aG {group} {shlex.quote(user)}"),) if group else ()
-    after = " Log in again afterwards." if group else " Connect as root, or correct unix_sock_group in libvirtd.conf."
-    return failed("permissions", f"{user} may not open {path} ({found['socket_mode']}).{after}", *cures)
+    entry = "check-not-in-group" if group else "check-root-alone"
+    return failed("permissions", entry, *cures, user=user, path=path, mode=found["socket_mode"])
 
 
 def cgroups(found: HostFound) -> Step:
@@ -83,33 +81,28 @@ def cgroups(found: HostFound) -> Step:
     v2 = set(found["v2_controllers"].split())
     layout = "hybrid" if v1 and found["v2"] else "v1" if v1 else "v2" if found["v2"] else ""
     if not layout:
-        return warning("cgroups", "No control groups are mounted: there are no live figures and no limits.")
+        return warning("cgroups", "check-no-cgroups")
     has = v1 | v2
     missing = NEEDED_V2 - has if layout == "v2" else NEEDED_V1 - has - ({"blkio"} if "io" in has else set())
     told = f"Layout {layout}, with {', '.join(sorted(has)) or 'no controllers'}."
     if not missing:
         return passed("cgroups", told)
-    lost = f"{', '.join(sorted(missing))} missing: figures and limits of that kind are not there."
     cures = (Cure(found["host"], "grep -H . /proc/cmdline /sys/fs/cgroup/cgroup.controllers"),)
-    hint = " Look for cgroup_disable= among the kernel's options."
-    return warning("cgroups", f"{told} {lost.capitalize()}{hint}", *cures)
+    lost = ", ".join(sorted(missing)).capitalize()
+    return warning("cgroups", "check-controllers-missing", *cures, told=told, missing=lost)
 
 
 def kvm(found: HostFound) -> Step:
     """Whether a virtual CPU can really be made, not only whether /dev/kvm is there."""
-    slow = "Guests run by emulation only, ten to fifty times slower; those of type kvm do not start."
     host = found["host"]
     if not found["kvm_device"]:
         module = "kvm_amd" if found["cpu_flag"] == "svm" else "kvm_intel"
         if found["cpu_flag"]:
-            return warning("kvm", f"There is no /dev/kvm. {slow}", Cure(host, f"sudo modprobe {module}"))
-        return warning(
-            "kvm", f"There is no /dev/kvm, and the CPU shows no VT-x or AMD-V. {slow} Switch virtualization on in the "
-            "firmware, or nested virtualization where this host is a guest itself.",
-        )  # fmt: skip
+            return warning("kvm", "check-no-kvm-module", Cure(host, f"sudo modprobe {module}"))
+        return warning("kvm", "check-no-kvm-cpu")
     if not found["qemu"]:
         return warning(
-            "kvm", "/dev/kvm is there, but no QEMU was found to try it with.",
+            "kvm", "check-no-qemu",
             *found.install(debian="qemu-system", fedora="qemu-kvm", arch="qemu-base"),
         )  # fmt: skip
     if not found["kvm_open"]:
@@ -118,22 +111,18 @@ def kvm(found: HostFound) -> Step:
         return passed("kvm", f"A virtual CPU was made with KVM ({found.qemu_version}).")
     timed_out = found["kvm_status"] == "124"
     said = "QEMU did not answer within 6 s." if timed_out else found["kvm_said"]
-    return warning(
-        "kvm", f"/dev/kvm opens, but QEMU cannot make a virtual CPU with it. {slow}",
-        Cure(host, "sudo dmesg | grep -i kvm"), said=said,
-    )  # fmt: skip
+    return warning("kvm", "check-kvm-broken", Cure(host, "sudo dmesg | grep -i kvm"), said=said)
 
 
 def python(found: HostFound) -> Step:
     version, perl = found["python"], f"; perl {found['perl']}" if found["perl"] else ""
-    lost = "there are no live figures from the host's control groups; libvirt's slower ones serve"
     cures = found.install(debian="python3", fedora="python3", arch="python")
     if not version:
         has_perl = f" (perl {found['perl']} is)" if found["perl"] else ""
-        return warning("python", f"python3 is not there{has_perl}: {lost}.", *cures)
+        return warning("python", "check-no-python", *cures, perl=has_perl)
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if numbers < OLDEST_PYTHON:
-        return warning("python", f"python3 is {version}, and 3.6 or newer is needed: {lost}.", *cures)
+        return warning("python", "check-old-python", *cures, version=version)
     return passed("python", f"python3 {version}{perl}.")
 
 
@@ -150,7 +139,7 @@ def _image_tool(found: HostFound, key: str, lost: str) -> Step:
     if found[key]:
         return passed(key, f"{found[key].removesuffix('.')}.")
     cures = found.install(debian="qemu-utils", fedora="qemu-img", arch="qemu-img", suse="qemu-img")
-    return warning(key, f"{name} is not there: {lost}.", *cures)
+    return warning(key, "check-no-image-tool", *cures, tool=name, lost=lost)
 
 
 FINDINGS: dict[str, Callable[[HostFound], Step]] = {

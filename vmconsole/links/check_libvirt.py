@@ -7,7 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.errors import ConsoleError, HostNotAnswering
+from vmconsole.inventory.catalogue import catalogue
+from vmconsole.inventory.errors import ConsoleError
 from vmconsole.links.check_steps import Step, passed
 from vmconsole.links.ssh import SshShell
 
@@ -37,11 +38,7 @@ def ask_libvirt(uri: ConnectionUri, shell: Shell | None, *, deadline_s: float = 
         door.shut()
         asker.join(1.0)
     if is_late:
-        raise HostNotAnswering(
-            f"libvirt's daemon took the connection, and did not answer within {deadline_s:.0f} s.",
-            cause="It hangs, often on storage that does not answer.",
-            where=uri.display_name,
-        )
+        raise catalogue().own_error("check-daemon-late", where=uri.display_name, seconds=f"{deadline_s:.0f}")
     answer = answers[0]
     if isinstance(answer, BaseException):
         raise answer

@@ -74,12 +74,11 @@ def look_up(route: Route, *, deadline_s: float = NAME_DEADLINE_S) -> tuple[Step,
     if answers:
         return passed("name", _named(route, answers[0])), answers[0]
     if not errors:
-        return failed("name", f"No name server answered within {deadline_s:.0f} s. Check the network here.", cure), ()
+        return failed("name", "check-no-name-server", cure, seconds=f"{deadline_s:.0f}"), ()
     said = str(errors[0])
     if getattr(errors[0], "errno", None) == socket.EAI_AGAIN:
-        return failed("name", f"{route.hostname} could not be looked up just now: no name server.", cure, said=said), ()
-    what = f"No host of the name {route.hostname} is known, in DNS, in /etc/hosts or in the ssh configuration."
-    return failed("name", f"{what} Check the spelling, or add a Host entry to ~/.ssh/config.", cure, said=said), ()
+        return failed("name", "check-name-now", cure, said=said, name=route.hostname), ()
+    return failed("name", "check-name-unknown", cure, said=said, name=route.hostname), ()
 
 
 def _named(route: Route, addresses: tuple[str, ...]) -> str:
@@ -107,24 +106,24 @@ def connect(route: Route, addresses: tuple[str, ...], *, deadline_s: float = TCP
 
 
 def _answered(route: Route, address: str, opened: socket.socket) -> Step:
-    told = f"{address} port {route.port} answers"
+    place = f"{address} port {route.port}"
     if not route.speaks_ssh:
         if route.is_encrypted:
-            return passed("tcp", f"{told}.")
-        return warning("tcp", f"{told}, but nothing is encrypted: passwords and consoles can be read on the way. "
-                       "Use qemu+ssh:// or qemu+tls://.")  # fmt: skip
+            return passed("tcp", f"{place} answers.")
+        return warning("tcp", "check-clear-text", place=place)
     opened.settimeout(BANNER_DEADLINE_S)
     try:
         banner = opened.recv(256)
     except TimeoutError:
-        return failed("tcp", f"{told}, but says nothing: sshd hangs, or something else listens there.")
+        return failed("tcp", "check-ssh-mute", place=place)
     except OSError as error:
         return _unanswered(route, address, error)
     line = banner.split(b"\n")[0].decode("ascii", errors="replace").strip()
     if not line.startswith("SSH-"):
-        what = "it closes the connection" if not banner else "it is no SSH server"
-        return failed("tcp", f"{told}, but {what}.", Cure(route.hostname, "sudo sshd -T | grep -i port"), said=line)
-    return passed("tcp", f"{told}: {line.split('-', 2)[-1]}.")
+        why = "it closes the connection" if not banner else "it is no SSH server"
+        look = Cure(route.hostname, "sudo sshd -T | grep -i port")
+        return failed("tcp", "check-no-ssh-server", look, said=line, place=place, why=why)
+    return passed("tcp", f"{place} answers: {line.split('-', 2)[-1]}.")
 
 
 def _unanswered(route: Route, address: str, error: OSError) -> Step:
@@ -133,15 +132,14 @@ def _unanswered(route: Route, address: str, error: OSError) -> Step:
     if isinstance(error, ConnectionRefusedError):
         service = "sshd" if route.speaks_ssh else "libvirt's TLS or TCP socket"
         start = "sudo systemctl status ssh sshd" if route.speaks_ssh else "sudo systemctl status 'libvirtd-t*.socket'"
-        what = f"{where} refuses connections: {service} does not run there, or listens at another port."
-        return failed("tcp", what, Cure(name, start), Cure(name, "sudo ss -tlnp"), said=said)
+        cures = (Cure(name, start), Cure(name, "sudo ss -tlnp"))
+        return failed("tcp", "check-refused", *cures, said=said, place=where, service=service)
     if isinstance(error, TimeoutError):
-        what = f"{where} does not answer: the host is off, or a firewall drops the packets."
-        return failed("tcp", what, Cure(HERE, f"ping -c 3 {address}"), Cure(name, "sudo ss -tlnp"), said=said)
+        cures = (Cure(HERE, f"ping -c 3 {address}"), Cure(name, "sudo ss -tlnp"))
+        return failed("tcp", "check-no-answer", *cures, said=said, place=where)
     if error.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}:
-        what = f"There is no way to {where}: the host is off, or the network between is cut."
-        return failed("tcp", what, Cure(HERE, f"ip route get {address}"), said=said)
-    return failed("tcp", f"{where} cannot be connected to: {said}.", said=said)
+        return failed("tcp", "check-no-way", Cure(HERE, f"ip route get {address}"), said=said, place=where)
+    return failed("tcp", "check-other-network", said=said, place=where, why=said)
 
 
 def fingerprints(route: Route) -> tuple[str, ...]:

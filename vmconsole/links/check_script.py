@@ -9,7 +9,7 @@ import shlex
 import threading
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.errors import ConnectTimeout, OperationRefused
+from vmconsole.inventory.catalogue import catalogue
 from vmconsole.inventory.resources import resource
 
 if TYPE_CHECKING:
@@ -52,16 +52,13 @@ class HostScript:
             try:
                 line = self._lines.get(timeout=self._deadline_s)
             except queue.Empty:
-                raise ConnectTimeout(
-                    f"The host did not tell within {self._deadline_s:.0f} s.",
-                    cause="The host is overloaded, or a disk there does not answer.", where=self._shell.where,
-                ) from None  # fmt: skip
+                raise catalogue().own_error(
+                    "check-host-late", where=self._shell.where, seconds=f"{self._deadline_s:.0f}"
+                ) from None
             if line is None:
                 self._readers[-1].join(1.0)
-                raise OperationRefused(
-                    "The host ended the check's script.", cause="This account may not run commands there, perhaps.",
-                    where=self._shell.where, said=self._err[-2000:].decode(errors="replace").strip(),
-                )  # fmt: skip
+                said = self._err[-2000:].decode(errors="replace").strip()
+                raise catalogue().own_error("check-script-ended", where=self._shell.where, said=said)
             kind, _, rest = line.partition(" ")
             if kind == "fact":
                 name, _, value = rest.partition(" ")

@@ -7,6 +7,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmconsole.inventory.catalogue import catalogue
+
 if TYPE_CHECKING:
     from vmconsole.inventory.errors import Explanation
     from vmconsole.links.uri import ConnectionUri
@@ -53,6 +55,8 @@ class Step:
     said: str = ""
     """The other side's own words."""
     took_s: float | None = None
+    problem: Explanation | None = None
+    """What the catalogue knows of a step that warns or failed: what the console could do about it, too."""
 
     @property
     def title(self) -> str:
@@ -60,7 +64,8 @@ class Step:
 
     def text(self) -> str:
         """For a report or the clipboard."""
-        lines = [f"{self.title}: {self.state.value}. {self.finding}".rstrip()]
+        entry = f" [{self.problem.entry}]" if self.problem is not None and self.problem.entry else ""
+        lines = [f"{self.title}: {self.state.value}. {self.finding}{entry}".rstrip()]
         lines += [f"  on {cure.machine}: {cure.command}" for cure in self.cures]
         return "\n".join([*lines, *(f"  | {line}" for line in self.said.splitlines())])
 
@@ -103,12 +108,14 @@ def passed(key: str, finding: str) -> Step:
     return Step(key, StepState.PASSED, finding)
 
 
-def warning(key: str, finding: str, *cures: Cure, said: str = "") -> Step:
-    return Step(key, StepState.WARNING, finding, cures, said)
+def warning(key: str, entry: str, *cures: Cure, said: str = "", **names: str) -> Step:
+    """By an entry of the catalogue: it works, and something that one may miss does not."""
+    return _known(StepState.WARNING, key, catalogue().own(entry, said=said, **names), cures)
 
 
-def failed(key: str, finding: str, *cures: Cure, said: str = "") -> Step:
-    return Step(key, StepState.FAILED, finding, cures, said)
+def failed(key: str, entry: str, *cures: Cure, said: str = "", **names: str) -> Step:
+    """By an entry of the catalogue."""
+    return _known(StepState.FAILED, key, catalogue().own(entry, said=said, **names), cures)
 
 
 def skipped(key: str, finding: str) -> Step:
@@ -117,5 +124,9 @@ def skipped(key: str, finding: str) -> Step:
 
 def explained(key: str, explanation: Explanation, *cures: Cure) -> Step:
     """A failed step out of an error's explanation."""
-    finding = " ".join(part for part in (explanation.what, explanation.cause, explanation.advice) if part)
-    return failed(key, finding, *cures, said=explanation.said)
+    return _known(StepState.FAILED, key, explanation, cures)
+
+
+def _known(state: StepState, key: str, problem: Explanation, cures: tuple[Cure, ...]) -> Step:
+    finding = " ".join(part for part in (problem.what, problem.cause, problem.advice) if part)
+    return Step(key, state, finding, cures, problem.said, problem=problem)

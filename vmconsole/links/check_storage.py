@@ -30,10 +30,9 @@ def space(found: HostFound) -> Step:
         Cure(found["host"], f"sudo du -xh {shlex.quote(path)} | sort -h | tail") for path in (full or low)[:1]
     )
     if full:
-        what = f"{', '.join(full)} is full: guests there stop, and nothing can be changed."
-        return failed("space", f"{what} {told}", *cures)
+        return failed("space", "check-disk-full", *cures, paths=", ".join(full), told=told)
     if low:
-        return warning("space", f"Little is left in {', '.join(low)}. {told}", *cures)
+        return warning("space", "check-disk-low", *cures, paths=", ".join(low), told=told)
     return passed("space", told)
 
 

@@ -283,7 +283,7 @@ class Diagnosis:
             step = explained(key, error.explanation)
         except Exception as error:  # noqa: BLE001  # one step that goes wrong must not hide what the others find
             _log.exception("the check's step %s failed", key)
-            step = failed(key, f"Something unexpected went wrong: {error!r}.")
+            step = failed(key, "check-step-broke", why=repr(error))
         step = dataclasses.replace(step, took_s=time.monotonic() - began)
         self._over(step)
         return step

@@ -11,24 +11,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.errors import Explanation
+from vmconsole.inventory.catalogue import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vmconsole.inventory.errors import Explanation
     from vmconsole.links.uri import ConnectionUri
 
 GUEST_CAP = "guest-cap"
 """The CPU cap of a whole guest."""
-CONSOLE = "console"
-"""A serial or text console."""
-GRAPHICS = "graphics"
-SAVE = "save"
-"""Saving the running state to disk, also as a snapshot with memory."""
 IMAGES = "images"
 """Editing the disks' contents."""
 LIFECYCLE = frozenset({"run", "pause", "resume", "shut-down", "reboot", "force-off"})
-ACTS = LIFECYCLE | {GUEST_CAP, CONSOLE, GRAPHICS, SAVE, IMAGES}
+ACTS = LIFECYCLE | {GUEST_CAP, IMAGES}
 """All that a driver may lack; the lifecycle's are those of the window's actions."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -61,8 +57,6 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         "lxc": Driver(
             "LXC", has_cgroups=True, cap_parameter="vcpu",
             lacks=MappingProxyType({
-                GRAPHICS: "A container has no graphical screen.",
-                SAVE: "A container's state cannot be saved: LXC has no such call.",
                 IMAGES: "A container has a folder of the host in place of a disk image.",
             }),
         ),
@@ -71,8 +65,6 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         ),
         "test": _driver(
             "libvirt's test driver",
-            console="The test driver's guests are made up: they have no console.",
-            graphics="The test driver's guests are made up: they have no screen.",
             images="The test driver's guests are made up: their disks do not exist.",
         ),
         "ch": _driver("Cloud Hypervisor"),
@@ -92,11 +84,11 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
 
 MARKS: Mapping[str, str] = MappingProxyType({"test": "test"})
 """What stands behind a host's name in place of the driver's title."""
-NOT_ENCRYPTED = Explanation(
-    what="This connection is not encrypted.",
-    cause="Over plain TCP whoever is on the network between can read everything that is said here, and change it.",
-    advice="Use qemu+ssh:// or qemu+tls://, or keep it to a network that nobody else is on.",
-)
+
+
+def not_encrypted() -> Explanation:
+    """What is to be known of a connection over plain TCP."""
+    return catalogue().own("host-not-encrypted")
 
 
 def driver_of(uri: ConnectionUri) -> Driver:
@@ -122,15 +114,7 @@ def why_no_cgroups(uri: ConnectionUri, *, has_shell: bool) -> Explanation | None
     """Why no figures are read from cgroups behind this address; None where they are."""
     driver = driver_of(uri)
     if not driver.has_cgroups:
-        return Explanation(
-            what="Figures come from libvirt alone here.",
-            cause=f"They are read from the guests' cgroups, over SSH; guests of {driver.title} have none.",
-            advice="The charts have a point every few seconds, and no throttling.",
-        )
+        return catalogue().own("figures-no-cgroup-driver", driver=driver.title)
     if not has_shell:
-        return Explanation(
-            what="Figures come from libvirt alone here.",
-            cause="They are read from the host's cgroups over SSH, and this connection does not use SSH.",
-            advice=f"Connect with {uri.driver}+ssh:// to see throttling, memory in use and one-second charts.",
-        )
+        return catalogue().own("figures-no-shell", scheme=uri.driver)
     return None

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from vmconsole.inventory import deltas, errors
+from vmconsole.inventory.catalogue import catalogue
 from vmconsole.inventory.errors import ConsoleError, HostNotAnswering, LinkLost
 
 if TYPE_CHECKING:
@@ -33,55 +34,36 @@ def is_silence(error: ConsoleError) -> bool:
     return isinstance(error, HostNotAnswering) or error.explanation.entry == "link-keepalive"
 
 
-def daemon_silent(host: str, ssh_name: str) -> HostNotAnswering:
+def daemon_silent(host: str, ssh_name: str) -> ConsoleError:
     """libvirt's daemon hangs, and the host does not."""
-    return HostNotAnswering(
-        "libvirtd does not answer; SSH does.",
-        cause="libvirt's daemon hangs. The guests run on, and their figures go on.",
-        advice=f"Look: `ssh {ssh_name} systemctl status libvirtd`. It is tried again by itself.",
-        where=host,
-        action="restart-libvirtd",
-    )
+    return catalogue().own_error("host-daemon-silent", where=host, ssh_name=ssh_name)
 
 
-def host_silent(host: str) -> HostNotAnswering:
+def host_silent(host: str) -> ConsoleError:
     """Nothing answers any more."""
-    return HostNotAnswering(
-        f"{host} does not answer.",
-        cause="The host hangs or is off, or the network between is cut.",
-        advice="It is tried again by itself.",
-        where=host,
-    )
+    return catalogue().own_error("host-silent", where=host, host=host)
 
 
-def daemon_gone(host: str) -> LinkLost:
+def daemon_gone(host: str) -> ConsoleError:
     """The connection to libvirt's daemon was closed; why will be seen at the next try."""
-    return LinkLost(
-        "The connection to libvirt's daemon ended.",
-        cause="It was stopped or restarted, or the connection under it was cut.",
-        advice="It is tried again by itself.",
-        where=host,
-    )
+    return catalogue().own_error("host-daemon-gone", where=host)
 
 
-def not_connected(host: Host) -> LinkLost:
+def not_connected(host: Host) -> ConsoleError:
     """Something was asked of a host that is not connected."""
     reason = host.reason
     if reason is None:
-        return LinkLost(f"{host.name} is not connected.", advice="Connect to it first.", where=host.name)
+        return catalogue().own_error("host-not-connected", where=host.name, host=host.name)
     return LinkLost(
         reason.what, cause=reason.cause, advice=f"Nothing was changed. {reason.advice}".strip(), where=host.name,
         said=reason.said, entry=reason.entry, action=reason.action,
     )  # fmt: skip
 
 
-def has_no_shell(host: Host) -> LinkLost:
+def has_no_shell(host: Host) -> ConsoleError:
     """Commands were to be run on a host where none can be run now."""
-    return LinkLost(
-        f"No commands can be run on {host.name}: SSH does not reach it.",
-        cause="" if host.reason is None else host.reason.what,
-        where=host.name,
-    )
+    why = "" if host.reason is None else host.reason.what
+    return catalogue().own_error("host-no-shell", where=host.name, host=host.name, why=why)
 
 
 class HostFacts:

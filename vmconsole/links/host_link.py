@@ -24,7 +24,7 @@ from vmconsole.links.base import LinkDebug
 from vmconsole.links.call_log import CallLog
 from vmconsole.links.domain_events import EventWords, is_problem
 from vmconsole.links.domain_rows import CloseReason
-from vmconsole.links.drivers import NOT_ENCRYPTED, driver_of, marked, why_no_cgroups
+from vmconsole.links.drivers import driver_of, marked, not_encrypted, why_no_cgroups
 from vmconsole.links.host_facts import (
     HostFacts,
     daemon_gone,
@@ -278,7 +278,7 @@ class HostLink:
         self._facts.change(
             cpus=facts.cpus, memory_bytes=facts.memory_bytes,
             versions={**self._facts.host.versions, **facts.versions},
-            caution=None if facts.is_secure else NOT_ENCRYPTED,
+            caution=None if facts.is_secure else not_encrypted(),
         )  # fmt: skip
 
     def _step(

@@ -8,16 +8,17 @@ import shlex
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.errors import Explanation
+from vmconsole.inventory.catalogue import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from vmconsole.inventory.errors import Explanation
 
 MODULES = ("sampler_remote_files", "sampler_remote_places", "sampler_remote_kinds", "sampler_remote")
 NO_PYTHON = 127
 """The shell's own status for a command that is not found; the command below uses it too."""
 
-_MEANWHILE = "Until then libvirt's slower figures serve."
 _LOADER = """
 import sys
 if sys.version_info < (3, 6):
@@ -55,48 +56,20 @@ def explain_end(status: int | None, said: str, *, where: str) -> Explanation:
     """Why the program on the host ended although nobody asked for it."""
     said = said.strip()
     if status == NO_PYTHON:
-        return Explanation(
-            "There are no live figures: python3 was not found on the host.",
-            cause="The figures are read there by a short python3 program; nothing is installed for it.",
-            advice=f"Install it with `apt install python3` or `dnf install python3`. {_MEANWHILE}",
-            where=where,
-            said=said,
-        )
+        return catalogue().own("figures-no-python", where=where, said=said)
     if "or newer is needed" in said:
-        return Explanation(
-            "There are no live figures: the host's python3 is too old.",
-            advice=f"Install python3 3.6 or newer there. {_MEANWHILE}",
-            where=where,
-            said=said,
-        )
-    return Explanation(
-        "The program that reads the figures on the host has ended.",
-        cause=_cause(status),
-        advice=f"It is started again by itself. {_MEANWHILE}",
-        where=where,
-        said=said[-2000:],
-    )
+        return catalogue().own("figures-old-python", where=where, said=said)
+    return catalogue().own("figures-ended", where=where, said=said[-2000:], why=_cause(status))
 
 
 def explain_denied(denied: str, *, where: str) -> Explanation:
     """The program runs, but its user may not see the guests' processes."""
-    return Explanation(
-        "There are no live figures: this user may not see the guests' processes on the host.",
-        cause=denied,
-        advice=f"Connect as root, or as a user who may read /run/libvirt/qemu and /proc. {_MEANWHILE}",
-        where=where,
-        said=denied,
-    )
+    return catalogue().own("figures-denied", where=where, said=denied, why=denied)
 
 
 def explain_no_groups(*, where: str) -> Explanation:
     """The guests are seen, and none has a cgroup of its own."""
-    return Explanation(
-        "Figures come from libvirt alone here: the guests have no cgroups of their own.",
-        cause="A session daemon may not make cgroups, and a system daemon can be told not to.",
-        advice="Define the guests at qemu:///system to see throttling, and to limit their CPU time.",
-        where=where,
-    )
+    return catalogue().own("figures-no-groups", where=where)
 
 
 def _cause(status: int | None) -> str:

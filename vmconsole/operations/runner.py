@@ -23,8 +23,9 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
+from vmconsole.inventory.catalogue import catalogue
 from vmconsole.inventory.deltas import TaskSeen
-from vmconsole.inventory.errors import ConsoleError, Explanation, LinkError
+from vmconsole.inventory.errors import ConsoleError, LinkError
 from vmconsole.inventory.tasks import Task, TaskState
 from vmconsole.operations.base import HostOperation, OwnOperation, host_of
 from vmconsole.operations.batch import Batch, Kind
@@ -33,6 +34,7 @@ from vmconsole.operations.history import Step, UndoHistory
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vmconsole.inventory.errors import Explanation
     from vmconsole.inventory.ids import HostId
     from vmconsole.links.base import Link
     from vmconsole.metrics.delta import Post
@@ -41,10 +43,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-NOT_CONNECTED = Explanation(
-    what="The host is not connected, so nothing was changed.",
-    advice="Connect to it, and try again.",
-)
 LOST = "The host stopped answering while this ran: it may be done or not. Reconnect and look."
 
 
@@ -227,7 +225,7 @@ class OperationRunner:
             with self._lock:
                 self._busy.discard(line)
                 if not entry.task.state.is_over:
-                    self._end(entry, TaskState.FAILED, problem=NOT_CONNECTED)
+                    self._end(entry, TaskState.FAILED, problem=catalogue().own("task-not-connected"))
             return
         if isinstance(operation, HostOperation):
             future = link.submit_shell(self._begun(entry, operation.run_on), deadline_s=operation.deadline_s)
@@ -290,11 +288,7 @@ class OperationRunner:
             self._end(entry, state, note=LOST if is_unknown else "", problem=error.explanation)
         else:
             log.error("%s failed in an unforeseen way", entry.task.title, exc_info=error)
-            problem = Explanation(
-                what="vmconsole itself failed while this ran: it may be done or not.",
-                advice="Look at the guest, and please report this.",
-                said=f"{type(error).__name__}: {error}",
-            )
+            problem = catalogue().own("task-our-fault", said=f"{type(error).__name__}: {error}")
             self._end(entry, TaskState.UNKNOWN if entry.has_begun else TaskState.FAILED, problem=problem)
 
     def _end(

@@ -7,15 +7,17 @@ can show the very command.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject
-from PySide6.QtWidgets import QMessageBox
 
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.operations.daemon import LOOK_S, Daemon, RestartDaemon, find_daemon
 from vmconsole.ui.confirm import confirm
+from vmconsole.ui.error_dialog import ErrorDialog
 from vmconsole.ui.log_window import LogWindow
+from vmconsole.ui.remedies import Subject
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Host
     from vmconsole.inventory.ids import HostId
     from vmconsole.ui.context import Context
+    from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
@@ -39,6 +42,8 @@ class DaemonActions(QObject):
         self._theme = theme
         self._window = parent
         self._looking: set[HostId] = set()
+        self.helped_by: ErrorHelp | None = None
+        """Set once by who makes both: the help itself needs these actions."""
 
     def why_no_log(self, host: Host) -> str:
         """Empty, or why no command can be run there."""
@@ -57,7 +62,7 @@ class DaemonActions(QObject):
         """A window for each host: they may be compared."""
         host = self._context.store.hosts.get(wanted)
         if host is not None and not self.why_no_log(host):
-            LogWindow(self._context, self._theme, host, self._window).show()
+            LogWindow(self._context, self._theme, host, self._window, helped_by=self.helped_by).show()
 
     def restart(self, wanted: HostId) -> None:
         """Look which daemon it is, ask, and restart it as a task."""
@@ -73,7 +78,7 @@ class DaemonActions(QObject):
         self._looking.discard(host.id)
         error = None if done.cancelled() else done.exception()
         if isinstance(error, ConsoleError):
-            self._tell(error)
+            self._tell(host.id, error)
         elif error is None and not done.cancelled():
             operation = RestartDaemon(host.id, host.name, done.result())
             question = operation.confirmation
@@ -85,11 +90,6 @@ class DaemonActions(QObject):
     def _run(self, operation: RestartDaemon) -> None:
         self._context.runner.run([operation])
 
-    def _tell(self, error: ConsoleError) -> None:
-        box = QMessageBox(self._window)
-        box.setObjectName("daemon-problem")
-        box.setIcon(QMessageBox.Icon.Warning)
-        box.setText(error.explanation.what)
-        box.setInformativeText("\n".join(filter(None, (error.explanation.cause, error.explanation.advice))))
-        box.setDetailedText(error.explanation.said)
-        box.open()
+    def _tell(self, host: HostId, error: ConsoleError) -> None:
+        subject = Subject(host, at=time.time())
+        ErrorDialog(error.explanation, self._theme, self._window, subject=subject, helped_by=self.helped_by)

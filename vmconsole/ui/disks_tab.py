@@ -23,10 +23,12 @@ from vmconsole.inventory.deltas import GuestSeen
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.facts import Disk, Guest, Host, HostState
 from vmconsole.links.drivers import IMAGES
+from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.editors import ImageEditors
 from vmconsole.ui.image_editor.look import Look, plain_label, plain_tip
 from vmconsole.ui.image_editor.problem import ProblemStrip
+from vmconsole.ui.remedies import Subject
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -52,7 +54,7 @@ class DisksTab(QWidget):
         self.editors = editors if editors is not None else ImageEditors(context, self)
         self.message = plain_label("", self, name=self.tr("About the disks"))
         self.message.setWordWrap(True)
-        self.problem = ProblemStrip(self._look.theme, self)
+        self.problem = ProblemStrip(self._look.theme, self, helped_by=ErrorHelp(context))
         self.tree = self._make_tree()
         self.open_button = QPushButton(self.tr("&Open Image…"), self)
         self.open_button.setAccessibleName(self.tr("Open Image"))
@@ -92,6 +94,7 @@ class DisksTab(QWidget):
             self._guest = guest_id
             self._asked = None
             self.problem.put_away()
+            self.problem.subject = Subject(None if guest_id is None else guest_id.host, guest_id)
         self._refresh()
 
     @Slot(object)

@@ -28,10 +28,14 @@ def plain_report(explanation: Explanation, subject: Subject) -> Report:
 
 
 class ErrorHelp:
-    """Made once by the window, for the views that show failures of hosts and guests."""
+    """Made once by each window, for the views that show failures of hosts, guests and images."""
 
     def __init__(
-        self, context: Context, *, show_limits: Callable[[GuestId], None], daemon: DaemonActions | None = None
+        self,
+        context: Context,
+        *,
+        show_limits: Callable[[GuestId], None] | None = None,
+        daemon: DaemonActions | None = None,
     ) -> None:
         self._context = context
         self._remedies = Remedies(context, show_limits=show_limits, daemon=daemon)
@@ -63,9 +67,13 @@ class ErrorHelp:
 
 def _names_of(host: Host) -> tuple[str, ...]:
     """What the tree calls it, and the host part of its address."""
-    address = host.id.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    bare = address.partition("]")[0].lstrip("[") if address.startswith("[") else address.partition(":")[0]
-    return tuple(dict.fromkeys(filter(None, (host.name, bare))))
+    return tuple(dict.fromkeys(filter(None, (host.name, name_in(host.id)))))
+
+
+def name_in(uri: str) -> str:
+    """The host part of an address, which may be wrong."""
+    address = uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return address.partition("]")[0].lstrip("[") if address.startswith("[") else address.partition(":")[0]
 
 
 def _time(at: float | None) -> str:

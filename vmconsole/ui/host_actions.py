@@ -62,6 +62,7 @@ class HostActions(QObject):
         self.edit_action.setShortcut(QKeySequence("F2"))
         self.daemon = DaemonActions(context, theme, parent)
         self.helped_by = ErrorHelp(context, show_limits=show_limits, daemon=self.daemon)
+        self.daemon.helped_by = self.helped_by
         self.log_action = QAction(theme.icon("terminal"), self.tr("Show libvirtd's &Log"), self)
         self.restart_action = QAction(theme.icon("reload"), self.tr("Restart &libvirtd…"), self)
         self.forget_action = QAction(theme.icon("key"), self.tr("Forget Login"), self)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
@@ -12,12 +13,14 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit,
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.operations.daemon import LOG_LINES, LOG_S, LOOK_S, DaemonLog, read_log
 from vmconsole.ui.error_view import ErrorView
+from vmconsole.ui.remedies import Subject
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from vmconsole.inventory.facts import Host
     from vmconsole.ui.context import Context
+    from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.theme import Theme
 
 LETTERS, LINES = 120, 32
@@ -26,7 +29,15 @@ LETTERS, LINES = 120, 32
 class LogWindow(QDialog):
     """Reads when it is made, and again when asked. It may be closed while it reads."""
 
-    def __init__(self, context: Context, theme: Theme, host: Host, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        theme: Theme,
+        host: Host,
+        parent: QWidget | None = None,
+        *,
+        helped_by: ErrorHelp | None = None,
+    ) -> None:
         super().__init__(parent)
         self._context = context
         self._host = host
@@ -37,7 +48,7 @@ class LogWindow(QDialog):
         self._source = QLabel(self)
         self._source.setTextFormat(Qt.TextFormat.PlainText)
         self._source.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._error = ErrorView(theme, self)
+        self._error = ErrorView(theme, self, helped_by=helped_by)
         self._text = QPlainTextEdit(self)
         self._text.setReadOnly(True)
         self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
@@ -72,7 +83,8 @@ class LogWindow(QDialog):
             return
         self._again.setEnabled(True)
         error = None if done.cancelled() else done.exception()
-        self._error.show_explanation(error.explanation if isinstance(error, ConsoleError) else None)
+        about = Subject(self._host.id, at=time.time())
+        self._error.show_explanation(error.explanation if isinstance(error, ConsoleError) else None, about)
         if error is not None or done.cancelled():
             self._source.setText(self.tr("The log could not be read."))
             return

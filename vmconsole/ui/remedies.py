@@ -49,10 +49,14 @@ class Remedy:
 
 
 class Remedies:
-    """``show_limits`` brings a guest's limits to the front; without ``daemon`` nothing is done to libvirt's daemon."""
+    """``show_limits`` brings a guest's limits to the front. What is not given is not offered."""
 
     def __init__(
-        self, context: Context, *, show_limits: Callable[[GuestId], None], daemon: DaemonActions | None = None
+        self,
+        context: Context,
+        *,
+        show_limits: Callable[[GuestId], None] | None = None,
+        daemon: DaemonActions | None = None,
     ) -> None:
         self._context = context
         self._show_limits = show_limits
@@ -98,11 +102,11 @@ class Remedies:
         return Remedy(text, lambda: daemon.restart(host.id))
 
     def _limits(self, subject: Subject) -> Remedy | None:
-        guest = self._guest(subject)
-        if guest is None:
+        guest, show = self._guest(subject), self._show_limits
+        if guest is None or show is None:
             return None
         text = translate("Remedies", "Show the Limits of {name}").format(name=guest.name)
-        return Remedy(text, lambda: self._show_limits(guest.id))
+        return Remedy(text, lambda: show(guest.id))
 
     def _act(
         self, subject: Subject, text: str, make: type[StartGuest] | type[ResumeGuest] | type[ShutDownGuest]

@@ -7,14 +7,19 @@ dropped.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Signal, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from vmconsole.links.check_steps import Step, StepState
+from vmconsole.inventory.errors import Explanation
+from vmconsole.inventory.report import Names
+from vmconsole.links.check_steps import HERE, Step, StepState
 from vmconsole.ui.add_host.step_row import StepRow
+from vmconsole.ui.error_help import name_in, plain_report
+from vmconsole.ui.remedies import Subject
 from vmconsole.ui.scrolling import scroll_inside
 from vmconsole.ui.theme import fade
 
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from vmconsole.links.uri import ConnectionUri
     from vmconsole.ui.context import Context
     from vmconsole.ui.error_help import ErrorHelp
+    from vmconsole.ui.remedies import Remedy
     from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
@@ -47,13 +53,18 @@ class CheckPanel(QWidget):
         self._context = context
         self._theme = theme
         self._number = 0
+        self._subject = Subject()
+        self._address = ""
         self._diagnosis: Diagnosis | None = None
         self._rows: dict[str, StepRow] = {}
         self._summary = QLabel(self)
         self._summary.setWordWrap(True)
         self._summary.setAccessibleName(self.tr("Result of the check"))
         self._copy = QPushButton(theme.icon("copy"), self.tr("Copy Report"), self)
+        self._copy.setToolTip(self.tr("Copy what the check has found, with versions and time; never a password"))
         self._copy.clicked.connect(self._on_copy)
+        self._masks = QCheckBox(self.tr("Hide names"), self)
+        self._masks.setToolTip(self.tr("In the copied report, put «host-1» for names of hosts"))
         self._inside = QWidget()
         self._column = QVBoxLayout(self._inside)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -65,6 +76,7 @@ class CheckPanel(QWidget):
         scroll_inside(self.area, self._inside)
         head = QHBoxLayout()
         head.addWidget(self._summary, 1)
+        head.addWidget(self._masks)
         head.addWidget(self._copy)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -84,6 +96,8 @@ class CheckPanel(QWidget):
         """Begin anew. ``shell``: of a link that is connected, if any."""
         self.stop()
         self._number += 1
+        self._subject = Subject(uri.host_id, at=time.time())
+        self._address = uri.text
         number, bridge = self._number, self._context.bridge
         for row in self._rows.values():
             self._column.removeWidget(row)
@@ -113,13 +127,16 @@ class CheckPanel(QWidget):
             return
         row = self._rows.get(step.key)
         if row is None:
-            row = self._rows[step.key] = StepRow(step, self._theme, self._inside)
+            row = self._rows[step.key] = StepRow(step, self._theme, self._inside, offer=self._offer)
             self._column.insertWidget(len(self._rows) - 1, row)
         else:
             row.show_step(step)
         if step.state is not StepState.WAITING:
             self.area.ensureWidgetVisible(row)
         self._tell()
+
+    def _offer(self, problem: Explanation) -> Remedy | None:
+        return None if self._help is None else self._help.offer(problem, self._subject)
 
     def _on_ended(self, number: int) -> None:
         if number == self._number:
@@ -142,6 +159,7 @@ class CheckPanel(QWidget):
         self._summary.setText(text)
         fade(self._summary, self._theme, colour)
         self._copy.setEnabled(bool(self._rows))
+        self._masks.setVisible(bool(self._rows))
 
     def _words(self) -> tuple[str, str]:
         states = [step.state for step in self.steps]
@@ -166,4 +184,14 @@ class CheckPanel(QWidget):
 
     @Slot()
     def _on_copy(self) -> None:
-        QGuiApplication.clipboard().setText("\n".join(step.text() for step in self.steps))
+        QGuiApplication.clipboard().setText(self._report())
+
+    def _report(self) -> str:
+        problem = Explanation(self._summary.text(), said="\n".join(step.text() for step in self.steps))
+        if self._help is None:
+            report, known = plain_report(problem, self._subject), Names()
+        else:
+            report, known = self._help.report(problem, self._subject), self._help.names(self._subject)
+        machines = {cure.machine for step in self.steps for cure in step.cures} - {HERE}
+        hosts = tuple(dict.fromkeys((name_in(self._address), *sorted(machines), *known.hosts)))
+        return report.text(masked=Names(hosts, known.guests) if self._masks.isChecked() else None)

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QFontDatabase, QGuiApplication, QPalette
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from vmconsole.links.check_steps import HERE, Step, StepState
 from vmconsole.ui.error_view import with_commands
 from vmconsole.ui.theme import fade
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.inventory.errors import Explanation
     from vmconsole.links.check_steps import Cure
+    from vmconsole.ui.remedies import Remedy
     from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
@@ -46,9 +50,18 @@ def state_words(state: StepState) -> str:
 class StepRow(QWidget):
     """``show_step`` as often as something is known."""
 
-    def __init__(self, step: Step, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        step: Step,
+        theme: Theme,
+        parent: QWidget | None = None,
+        *,
+        offer: Callable[[Explanation], Remedy | None] = lambda _: None,
+    ) -> None:
+        """``offer``: what the console can do about a problem now."""
         super().__init__(parent)
         self._theme = theme
+        self._offer = offer
         self.step = step
         self._icon, self._title, self._finding, self._time = (QLabel(self) for _ in range(4))
         self._title.setMinimumWidth(self.fontMetrics().averageCharWidth() * TITLE_LETTERS)
@@ -113,6 +126,12 @@ class StepRow(QWidget):
                 widget.deleteLater()
         for cure in step.cures:
             self._cures.addWidget(self._cure(cure))
+        remedy = None if step.problem is None else self._offer(step.problem)
+        if remedy is not None:
+            act = QPushButton(remedy.text, self)
+            act.setObjectName("remedy")
+            act.clicked.connect(remedy.do)
+            self._cures.addWidget(act, 0, Qt.AlignmentFlag.AlignLeft)
 
     def _cure(self, cure: Cure) -> QWidget:
         line = QWidget(self)

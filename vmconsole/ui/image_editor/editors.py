@@ -11,13 +11,14 @@ from PySide6.QtCore import QCoreApplication, QObject, Slot
 
 from vmconsole.images.session import ImageSession
 from vmconsole.inventory.errors import HostNotAnswering
+from vmconsole.inventory.ids import HostId
 from vmconsole.ui.image_editor.window import ImageEditorWindow
+from vmconsole.ui.remedies import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmconsole.images.messages import ImageSource, SessionEvent
-    from vmconsole.inventory.ids import HostId
     from vmconsole.links.base import HostVerbs, Link, Shell
     from vmconsole.ui.context import Context
     from vmconsole.ui.image_editor.desk import SessionMaker
@@ -94,7 +95,8 @@ class ImageEditors(QObject):
         def make_session(on_event: Callable[[SessionEvent], None]) -> ImageSession:
             return self._session_maker(source, shell, work_dir=profile.drafts_dir, image_users=users, on_event=on_event)
 
-        window = ImageEditorWindow(self._context, source, make_session)
+        subject = Subject(HostId(key) if key else None)
+        window = ImageEditorWindow(self._context, source, make_session, subject=subject)
         self._windows[key, source.path] = window
         window.closed.connect(partial(self._windows.pop, (key, source.path), None))
         return window

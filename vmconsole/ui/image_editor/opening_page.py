@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance, Slot
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from vmconsole.ui.error_view import ErrorView
+from vmconsole.ui.error_view import NOBODY, ErrorView
 from vmconsole.ui.image_editor.look import bold, plain_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.image_editor.look import Look
+    from vmconsole.ui.remedies import Subject
 
 
 class OpeningPage(QWidget):
@@ -27,14 +30,22 @@ class OpeningPage(QWidget):
     close_wanted = Signal()
 
     def __init__(
-        self, look: Look, parent: QWidget | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        look: Look,
+        parent: QWidget | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        helped_by: ErrorHelp | None = None,
+        subject: Subject = NOBODY,
     ) -> None:
+        """``subject``: what the image belongs to, as far as that is known."""
         super().__init__(parent)
+        self._subject = subject
         self._formats = look.formats
         self._clock = clock
         self._began = 0.0
         self.headline = bold(plain_label("", self, name=self.tr("What is happening")), larger=1.3)
-        self.error = ErrorView(look.theme, self)
+        self.error = ErrorView(look.theme, self, helped_by=helped_by)
         self.steps = plain_label("", self, name=self.tr("Steps so far"))
         self.elapsed = plain_label("", self, name=self.tr("Time so far"))
         self.bar = QProgressBar(self)
@@ -103,7 +114,7 @@ class OpeningPage(QWidget):
         """It did not work: why, and Try Again."""
         self._tick.stop()
         self.headline.setText(headline)
-        self.error.show_explanation(problem)
+        self.error.show_explanation(problem, replace(self._subject, at=time.time()))
         self.again.setText(self.tr("Try Again"))
         self._show_only(self.error, self.again, self.close_button)
         self.again.setFocus()

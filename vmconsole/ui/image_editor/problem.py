@@ -3,25 +3,38 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
-from vmconsole.ui.error_view import ErrorView
+from vmconsole.ui.error_view import NOBODY, ErrorView
 
 if TYPE_CHECKING:
     from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.error_help import ErrorHelp
+    from vmconsole.ui.remedies import Subject
     from vmconsole.ui.theme import Theme
 
 
 class ProblemStrip(QFrame):
     """Hidden until there is a problem; stays until it is closed or the next one comes."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        parent: QWidget | None = None,
+        *,
+        helped_by: ErrorHelp | None = None,
+        subject: Subject = NOBODY,
+    ) -> None:
         super().__init__(parent)
+        self.subject = subject
+        """What the image belongs to, as far as that is known."""
         self.setAccessibleName(self.tr("Problem"))
-        self.view = ErrorView(theme, self)
+        self.view = ErrorView(theme, self, helped_by=helped_by)
         self.close_button = QPushButton(self.tr("Close"), self)
         self.close_button.setAccessibleName(self.tr("Put the problem away"))
         self.close_button.setToolTip(self.tr("Put this message away"))
@@ -38,7 +51,7 @@ class ProblemStrip(QFrame):
         return self.view.explanation
 
     def show_problem(self, problem: Explanation) -> None:
-        self.view.show_explanation(problem)
+        self.view.show_explanation(problem, replace(self.subject, at=time.time()))
         self.view.show()
         self.show()
 

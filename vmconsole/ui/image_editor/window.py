@@ -13,6 +13,8 @@ from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Entry, ImageMode, ImageOverview, ImageSource, SessionState, StateChanged
+from vmconsole.ui.error_help import ErrorHelp
+from vmconsole.ui.error_view import NOBODY
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.browser import Browser
 from vmconsole.ui.image_editor.desk import ImageDesk
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from vmconsole.images.session import ImageSession
     from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.context import Context
+    from vmconsole.ui.remedies import Subject
 
 GEOMETRY_KEY = "image-editor-geometry"
 SPLIT_KEY = "image-editor-split"
@@ -51,10 +54,14 @@ class ImageEditorWindow(QMainWindow):
         context: Context,
         source: ImageSource,
         make_session: Callable[[Callable[[SessionEvent], None]], ImageSession],
+        *,
+        subject: Subject = NOBODY,
     ) -> None:
+        """``subject``: the host that it lies on, for the report of a problem."""
         super().__init__(None, Qt.WindowType.Window)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._context = context
+        self._subject = subject
         self.source = source
         self.overview: ImageOverview | None = None
         self.desk = ImageDesk(make_session, context.bridge)
@@ -81,12 +88,13 @@ class ImageEditorWindow(QMainWindow):
         self.drop_button = self.banner.add_button(
             self.tr("&Discard the Draft…"), self._on_drop, tip=self.tr("Forget the draft, and open the disk as it is")
         )
-        self.problem = ProblemStrip(look.theme, self)
+        helped = ErrorHelp(self._context)
+        self.problem = ProblemStrip(look.theme, self, helped_by=helped, subject=self._subject)
         self.note = Strip(self.tr("Note"), parent=self)
         self.note.add_button(self.tr("Close"), self.note.hide, tip=self.tr("Put this message away"))
         self.note.hide()
         self.progress = ProgressStrip(look.formats, self)
-        self.opening = OpeningPage(look, self)
+        self.opening = OpeningPage(look, self, helped_by=helped, subject=self._subject)
         self.places = PlacesPanel(look, self)
         self.browser = Browser(self.desk, look, self)
         self.viewer = FileViewer(self.desk, look.formats, self)
