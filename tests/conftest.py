@@ -6,4 +6,4 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-pytest_plugins = ["tests.lab_fixture", "tests.display"]
+pytest_plugins = ["tests.lab_fixture", "tests.v2_fixture", "tests.display"]
