@@ -114,3 +114,47 @@ def plain_user(host: LabHost) -> Iterator[str]:
         yield host.uri.replace("root@", f"{PLAIN_USER}@").replace("/system?", "/session?")
     finally:
         host.exec("sh", "-c", END_USER, check=False)
+
+
+SUDO_ACCOUNT = ACCOUNT.replace(":x:", ":*:")
+"""Without a password and without an entry of shadow(5), which sudo's PAM would ask for."""
+MAKE_SUDO = """
+chmod 440 /root/sudoers && chown 0:0 /root/sudoers && mount --bind /root/sudoers /etc/sudoers
+"""
+
+
+@contextlib.contextmanager
+def sudo_user(host: LabHost, *, rule: str) -> Iterator[str]:
+    """A user of the host who may do with sudo what the rule of sudoers(5) says; the URI of the system's daemon."""
+    with plain_user(host) as uri:
+        (host.home / "root" / "passwd").write_text(Path("/etc/passwd").read_text() + SUDO_ACCOUNT)
+        (host.home / "root" / "sudoers").write_text(f"root ALL=(ALL) ALL\n{rule}\n")
+        host.exec("sh", "-c", MAKE_SUDO)
+        try:
+            yield uri.replace("/session?", "/system?")
+        finally:
+            host.exec("umount", "/etc/sudoers", check=False)
+
+
+MODULAR = "virtqemud"
+START_MODULAR = f"""
+cp /usr/sbin/libvirtd /run/{MODULAR} && mkdir -p /run/modular &&
+grep -v ^host_uuid /etc/libvirt/libvirtd.conf > /run/modular/conf &&
+echo 'unix_sock_dir = "/run/modular"' >> /run/modular/conf
+/run/{MODULAR} -d --config /run/modular/conf --pid-file /run/{MODULAR}.pid &&
+ln -s /run/modular/libvirt-sock /run/libvirt/{MODULAR}-sock
+"""
+END_MODULAR = f"kill -KILL $(cat /run/{MODULAR}.pid); rm -rf /run/{MODULAR}* /run/modular /run/libvirt/{MODULAR}-sock"
+
+
+@contextlib.contextmanager
+def modular_daemon(host: LabHost) -> Iterator[None]:
+    """The host with a daemon that has a modular one's name, pid file and socket, in place of libvirtd. It is libvirtd's
+    program under another name: Debian 12 has no virtqemud, which is the same source built with fewer drivers."""
+    host.stop("libvirtd")
+    try:
+        run(in_host_groups(host, ["sh", "-c", START_MODULAR]), timeout_s=30, keep_lock=False)
+        yield
+    finally:
+        host.exec("sh", "-c", END_MODULAR, check=False)
+        host.start("libvirtd")

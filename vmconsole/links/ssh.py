@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING
 from vmconsole.inventory.errors import BadAddress, ConnectTimeout, LinkError, LinkLost, OperationRefused
 from vmconsole.links.base import Completed
 from vmconsole.links.children import Child
+from vmconsole.links.doors import bridge_command
 from vmconsole.links.host_keys import changed_key
 from vmconsole.links.ssh_errors import translate_ssh
 
@@ -156,7 +157,11 @@ class SshMaster:
 
     def rpc_door(self) -> RpcDoor:
         """A way for libvirt's RPC that can be shut without ending the master."""
-        return RpcDoor(self.folder / f"rpc{next(self._doors)}", self.client())
+        socket = self._uri.parameter("socket")
+        client = self.client()
+        if socket:
+            client += ["-T", "--", self.host_argument(), f"exec /bin/sh -c {shlex.quote(bridge_command(socket))}"]
+        return RpcDoor(self.folder / f"rpc{next(self._doors)}", client)
 
     def _given_up(self, deadline_s: float) -> ConnectTimeout:
         said = self._log_tail()

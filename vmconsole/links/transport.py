@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from vmconsole.inventory.errors import ConnectTimeout
+from vmconsole.links.doors import LocalDoor, local_door
 from vmconsole.links.ssh import LocalShell, SshMaster, SshShell
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def make_transport(
     ``login`` answers what ssh asks; without it nobody is asked."""
     if uri.uses_ssh:
         return SshTransport(uri, run_dir=run_dir, on_exit=on_exit, login=login)
-    return PlainTransport(uri, shell=LocalShell() if uri.is_local_daemon else None)
+    return PlainTransport(uri, run_dir=run_dir, shell=LocalShell() if uri.is_local_daemon else None)
 
 
 class SshTransport:
@@ -127,8 +128,10 @@ class NoDoor:
 class PlainTransport:
     """libvirt finds its own way."""
 
-    def __init__(self, uri: ConnectionUri, *, shell: LocalShell | None) -> None:
+    def __init__(self, uri: ConnectionUri, *, run_dir: Path, shell: LocalShell | None) -> None:
         self._uri = uri
+        self._run_dir = run_dir
+        self._door: LocalDoor | None = None
         self._is_open = False
         self.shell: SshShell | LocalShell | None = shell
 
@@ -152,9 +155,15 @@ class PlainTransport:
         del deadline_s
 
     def new_door(self) -> tuple[str, Door]:
-        return self._uri.for_libvirt(), NoDoor()
+        found = local_door(self._uri, self._run_dir) if self._uri.is_local_daemon else None
+        if found is None:
+            return self._uri.for_libvirt(), NoDoor()
+        self._door = found[1]
+        return found
 
     def close(self) -> None:
         self._is_open = False
+        if self._door is not None:
+            self._door.shut()
         if self.shell is not None:
             self.shell.close()

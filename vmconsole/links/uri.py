@@ -119,11 +119,16 @@ class ConnectionUri:
             options += ["-J", self.jump]
         return tuple(options)
 
-    def for_libvirt(self, *, ssh_wrapper: str = "") -> str:
+    def for_libvirt(self, *, ssh_wrapper: str = "", socket: str = "") -> str:
         """The URI to open with libvirt. With ``ssh_wrapper`` libvirt runs that program in place of ssh, and what only
-        ssh needs is left out, as the shared connection has it already."""
+        ssh needs is left out, as the shared connection has it already. Where the user named a socket, that program
+        is the way to it. ``socket``: one of this machine that leads to the daemon."""
+        if socket:
+            return f"{self.driver}+unix://{self.path}?{urlencode([('socket', socket)], quote_via=quote)}"
         if not ssh_wrapper:
             return _without_own(self.text)
+        if self.parameter("socket"):
+            return f"{self.driver}+ext://{self.path}?{urlencode([('command', ssh_wrapper)], quote_via=quote)}"
         kept = [
             (key, value)
             for key, value in self.parameters

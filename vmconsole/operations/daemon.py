@@ -29,6 +29,8 @@ PATIENCE_S = 20
 DAEMONS = {"qemu": "virtqemud", "lxc": "virtlxcd", "xen": "virtxend", "ch": "virtchd"}
 """Driver → its daemon where libvirt is modular (libvirt's daemons.html); else all drivers are in libvirtd."""
 
+_WITH_SBIN = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+"""A user's path that sudo keeps may lack these; libvirtd does not start where it does not find dnsmasq."""
 _LOOK = """
 managed=none
 if [ -d /run/systemd/system ]; then managed=systemd
@@ -102,7 +104,7 @@ class Daemon:
             "openrc": f"rc-service {self.name} restart",
             "sysv": f"service {self.name} restart",
         }.get(self.managed_by, shlex.join(self._start_words()))
-        return f"{self._end_line()}{start}"
+        return f"{self._end_line()}{_WITH_SBIN} {start}"
 
     def _start_words(self) -> tuple[str, ...]:
         words = self.words or (self.name,)
