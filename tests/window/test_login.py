@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.display import open_display, wait_for
 from tests.links.login_place import PASSWORD, Client, LoginPlace
 from tests.secret_service import secret_service
-from tests.window.console import Console
+from tests.window.console import ROOT, Console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,3 +153,64 @@ def test_an_unknown_key_is_accepted_on_the_screen(screen: Display, lab: Lab, pla
         log_in(console, place, PASSWORD)
         wait_connected(console, place.host)
     assert place.public_host_key() in client.known_hosts.read_text()
+
+
+def run_alone(screen: Display, profile: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
+    """``--after`` with everything that it writes; what it said, and its dump."""
+    dump = profile.parent / "dump.json"
+    argv = [sys.executable, "-m", "vmconsole", "--profile", str(profile), "--debug", "--after", "8",
+            "--dump", str(dump), "--screenshot", str(profile.parent / "window.png"), *arguments]  # fmt: skip
+    done = subprocess.run(argv, env=screen.env, cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return (done.stdout + done.stderr).decode(), json.loads(dump.read_text())
+
+
+def test_no_secret_is_found_in_anything_that_is_written_and_a_run_alone_uses_the_keyring_when_allowed(
+    screen: Display, lab: Lab, place: LoginPlace, tmp_path: Path
+) -> None:
+    """A real password, typed into the window: then the log, the dump, the crash report, the settings are searched."""
+    uri = Client(tmp_path / "client").add("web", place)
+    profile, keyring = tmp_path / "profile", tmp_path / "keyring"
+    keyring.mkdir()
+    with secret_service(keyring, bus=screen.env["DBUS_SESSION_BUS_ADDRESS"]):
+        with Console(screen, profile, "--debug", "--connect", uri) as console:
+            log_in(console, place, PASSWORD, remember=True)
+            wait_connected(console, place.host)
+            console.process.send_signal(signal.SIGUSR1)
+            wait_for(lambda: "Thread" in crash_report(profile), deadline_s=10, what="the stacks are written")
+            said = [console.output()]
+            arguments = Path(f"/proc/{console.process.pid}/cmdline").read_text() + all_command_lines()
+        batch_said, batch = run_alone(screen, profile, "--connect", uri)
+        keyring_said, known = run_alone(screen, profile, "--connect", uri, "--use-keyring")
+    said += [batch_said, keyring_said, arguments]
+    (refused,) = batch["hosts"]
+    assert refused["state"] == "failed", "without the word, ssh runs in batch mode"
+    (connected,) = known["hosts"]
+    assert connected["state"] == "connected"
+    assert {guest["name"] for guest in connected["guests"]} >= set(place.host.guests)
+    assert (profile / "state" / "keyring-used").exists()
+    written = all_text_below(profile) + (tmp_path / "dump.json").read_bytes() + (tmp_path / "window.png").read_bytes()
+    assert len(written) > 10_000
+    for form in (PASSWORD, base64.b64encode(PASSWORD.encode()).decode(), PASSWORD.encode().hex()):
+        assert not any(form in text for text in said)
+        assert form.encode() not in written
+
+
+def test_a_run_alone_says_what_the_keyring_does_not_know(
+    screen: Display, lab: Lab, place: LoginPlace, tmp_path: Path
+) -> None:
+    uri = Client(tmp_path / "client").add("web", place)
+    said, dump = run_alone(screen, tmp_path / "profile", "--connect", uri, "--use-keyring")
+    assert "nobody is there to be asked" in dump["hosts"][0]["reason"]
+    assert "nobody is there to be asked" in said
+
+
+def all_command_lines() -> str:
+    """Of every process, as other users of the machine see them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_text(errors="replace"))
+        except OSError:
+            continue  # it has ended
+    return "\n".join(found)

@@ -33,6 +33,7 @@ class Options:
     screenshot: Path | None = None
     dump: Path | None = None
     after_s: float | None = None
+    use_keyring: bool = False
     show: str = ""
     debug: bool = False
     self_test: bool = False
@@ -52,6 +53,7 @@ def parse(argv: Sequence[str]) -> Options:
         screenshot=given.screenshot,
         dump=given.dump,
         after_s=after_s,
+        use_keyring=given.use_keyring,
         show=given.show,
         debug=given.debug,
         self_test=given.self_test,
@@ -104,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         help="act (--screenshot, --dump, a summary) after so long, and exit",
     )
+    add("--use-keyring", action="store_true",
+        help="with --after: logins that the keyring remembers may be used. Nobody is ever asked then, and without "
+        "this only keys and agents log in")  # fmt: skip
     add("--screenshot", metavar="FILE.png", type=Path, help="write a picture of the window")
     add("--dump", metavar="FILE.json", type=Path, help="write what the console knows of hosts and guests")
     add("--debug", action="store_true", help="log in detail, and watch for stalls of the window")

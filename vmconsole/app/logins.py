@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 class LoginMaker:
     """``start`` once, ``close`` once, after all links. ``run_dir`` is private and has a short path."""
 
-    def __init__(self, prompter: Prompter, secrets: Secrets, post: Post, *, run_dir: Path) -> None:
+    def __init__(
+        self, prompter: Prompter, secrets: Secrets, post: Post, *, run_dir: Path, nobody_there: bool = False
+    ) -> None:
+        """``nobody_there``: what the keyring does not know is not asked for."""
+        self._nobody_there = nobody_there
         self._prompter = prompter
         self._secrets = secrets
         self._post = post
@@ -38,6 +42,6 @@ class LoginMaker:
         """The logins of one host."""
         return Login(
             uri.host_id, name=uri.display_name, server=self._server, prompter=self._prompter, secrets=self._secrets,
-            account_of=account_of,
+            account_of=account_of, nobody_there=self._nobody_there,
             tell=lambda text: self._post(EventSeen(time.time(), uri.host_id, text, None, is_problem=True)),
         )  # fmt: skip

@@ -55,11 +55,12 @@ def run(options: Options) -> int:
         parts.callback(secrets.close)
         run_dir = _run_dir(parts)
         questions = LoginQueue(bridge, app)
-        logins = LoginMaker(questions, secrets, bridge.post, run_dir=run_dir)
+        is_alone = options.after_s is not None
+        logins = LoginMaker(questions, secrets, bridge.post, run_dir=run_dir, nobody_there=is_alone)
         parts.callback(logins.close)
         logins.start()
-        asks = options.after_s is None  # else nobody is there
-        links = LinkMaker(bridge.post, run_dir=run_dir, profile=profile, make_login=logins.make if asks else None)
+        may_log_in = options.use_keyring or not is_alone  # else ssh runs in batch mode
+        links = LinkMaker(bridge.post, run_dir=run_dir, profile=profile, make_login=logins.make if may_log_in else None)
         parts.callback(links.close)
         fleet = Fleet(links.make, bridge.post)
         parts.callback(fleet.close)

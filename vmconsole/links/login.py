@@ -48,7 +48,8 @@ class OpenQuestion:
 
 class Login:
     """``account_of(text, pid)``: the account with its port that a question of the process ``pid`` concerns.
-    ``tell`` gets a sentence, from any thread, when an answer could not be remembered."""
+    ``tell`` gets a sentence, from any thread, when an answer could not be remembered. With ``nobody_there`` only the
+    keyring answers."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Login:
         account_of: Callable[[str, int], str],
         tell: Callable[[str], None] = lambda _: None,
         patience_s: float = PATIENCE_S,
+        nobody_there: bool = False,
     ) -> None:
         self._host = host
         self._name = name
@@ -70,6 +72,7 @@ class Login:
         self._account_of = account_of
         self._tell = tell
         self._patience_s = patience_s
+        self._nobody_there = nobody_there
         self._lock = threading.Lock()
         self._listener: Listener | None = None
         self._may_ask = True
@@ -148,6 +151,9 @@ class Login:
             call.reply(known)
         elif self._cancelled:
             call.refuse()
+        elif self._nobody_there:
+            self._cancel(_unasked(prompt))
+            call.refuse()
         elif not self._may_ask:
             self._cancel(f"{self._name} wants a login, and nobody was asked again.")
             call.refuse()
@@ -207,3 +213,9 @@ class Login:
     def _cancel(self, what: str) -> None:
         with self._lock:
             self._cancelled = self._cancelled or what
+
+
+def _unasked(prompt: Prompt) -> str:
+    if prompt.kind is PromptKind.HOST_KEY:
+        return f"The key of {prompt.name} is not known, and nobody is there to look at it."
+    return f"{prompt.name} wants a login that the keyring does not know, and nobody is there to be asked."
