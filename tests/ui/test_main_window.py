@@ -111,7 +111,7 @@ def test_a_connected_host_can_be_disconnected_and_a_disconnected_one_connected(
     rig: Rig, window: MainWindow, qtbot: QtBot
 ) -> None:
     window.tree.choose(host_id("kvm1"))
-    qtbot.waitUntil(lambda: front(window) is window.host_page)
+    qtbot.waitUntil(lambda: front(window) is window.host_tabs)
     window.host_page._disconnect.click()
     rig.change_host("kvm1", state=HostState.DISCONNECTED)
     qtbot.waitUntil(window.host_actions.connect_action.isEnabled)

@@ -39,6 +39,7 @@ from vmconsole.ui.formats import Formats
 from vmconsole.ui.guest_page import GuestPage
 from vmconsole.ui.host_actions import HostActions
 from vmconsole.ui.host_page import HostPage
+from vmconsole.ui.host_tabs import HostTabs
 from vmconsole.ui.layout_memory import GROUPING, LayoutMemory
 from vmconsole.ui.menus import Menus
 from vmconsole.ui.tasks_dock import TasksDock
@@ -130,6 +131,7 @@ class MainWindow(QMainWindow):
         self.host_actions = HostActions(context, theme, self._chosen_hosts, self, show_limits=self.show_limits)
         helped = self.host_actions.helped_by
         self.host_page = HostPage(context, theme, formats, self.model.cells, self, helped_by=helped)
+        self.host_tabs = HostTabs(self.host_page, context, theme, formats, self)
         self.empty_page = EmptyPage(context.store, theme, formats, self)
         self.tasks_dock = TasksDock(context, theme, formats, self, helped_by=helped)
         self.events_dock = EventsDock(context.store, theme, formats, self)
@@ -154,7 +156,7 @@ class MainWindow(QMainWindow):
         column.addLayout(row)
         column.addWidget(self.tree)
         self._pages = QStackedWidget(self)
-        for page in (self.empty_page, self.host_page, self.guest_page):
+        for page in (self.empty_page, self.host_tabs, self.guest_page):
             self._pages.addWidget(page)
         self._split = QSplitter(Qt.Orientation.Horizontal, self)
         self._split.setObjectName("split")
@@ -196,6 +198,7 @@ class MainWindow(QMainWindow):
         self.host_page.check_wanted.connect(self.host_actions.check_action.trigger)
         self.host_page.edit_wanted.connect(self.host_actions.edit_action.trigger)
         self.host_page.log_wanted.connect(self.host_actions.log_action.trigger)
+        self.host_tabs.guest_wanted.connect(self.tree.choose)
         self.events_dock.shown_wanted.connect(self._on_shown_wanted)
         self._soon = self._once_after(0, self._show_chosen)
         self._facts_soon = self._once_after(FACTS_MS, self._refresh_all)
@@ -256,8 +259,8 @@ class MainWindow(QMainWindow):
     def _refresh_page(self) -> None:
         """The figures of the page in front, at most twice a second however many hosts tick."""
         page = self._pages.currentWidget()
-        if page is self.host_page:
-            self.host_page.refresh()
+        if page is self.host_tabs:
+            self.host_tabs.refresh()
         elif page is self.empty_page and self.tree.chosen_guests():
             self.empty_page.show_many(self.tree.chosen())
 
@@ -305,12 +308,12 @@ class MainWindow(QMainWindow):
         guest = one if isinstance(one, GuestId) else None
         host = one if one is not None and not isinstance(one, GuestId) else None
         self._watching.look_at([guest] if guest is not None else [])
-        page = self.guest_page if guest is not None else self.host_page if host is not None else self.empty_page
+        page = self.guest_page if guest is not None else self.host_tabs if host is not None else self.empty_page
         if guest is None or guest != self.guest_page.guest:
             self.guest_page.show_guest(guest)
         else:
             self.guest_page.refresh()
-        self.host_page.show_host(host)
+        self.host_tabs.show_host(host)
         if page is self.empty_page:
             if chosen:
                 self.empty_page.show_many(chosen)
