@@ -93,7 +93,7 @@ def test_a_selected_host_shows_its_reason_in_words_and_can_be_tried_now(
     rig.change_host("kvm1", state=HostState.NOT_ANSWERING, since=time.time(), retry_at=time.time() + 60, reason=REASON)
     window.tree.choose(host_id("kvm1"))
     page = window.host_page
-    qtbot.waitUntil(lambda: front(window) is page)
+    qtbot.waitUntil(lambda: front(window) is window.host_tabs)
     assert "trying again in" in page._state.text()
     error = page._reason
     assert error.isVisible()

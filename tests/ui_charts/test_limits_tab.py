@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The page of all limits: typed in the tree or the panel, checked before Apply, applied as one plan."""
 
+import dataclasses
+
 import pytest
 from PySide6.QtCore import Qt
 
 from tests.operations.fakes import a_guest
 from tests.ui_charts.rig import Rig, capped
-from vmconsole.inventory.deltas import GuestSeen
+from vmconsole.inventory.deltas import GuestSeen, HostSeen
 from vmconsole.inventory.errors import DomainBusy
 from vmconsole.inventory.facts import GuestState
-from vmconsole.inventory.limits import CpuCap, LimitRef
+from vmconsole.inventory.limits import CpuCap, LimitRef, Limits
 from vmconsole.quotas.rows import Place
 from vmconsole.ui.limits.model import LIMIT, LIVE, MARK, STORED
 from vmconsole.ui.limits_tab import LimitsTab
@@ -182,3 +184,13 @@ def test_only_what_is_set(open_tab):
     tab.only_set.setChecked(True)
     assert text(tab, CAP, LIVE) == "1.50 cores"
     assert not tab.filter.mapFromSource(tab.model.index_of(HARD)).isValid()
+
+
+def test_memory_that_the_host_has_not_is_warned_of_and_not_forbidden(open_tab):
+    tab, rig = open_tab(
+        dataclasses.replace(a_guest(), live=Limits.of(memory_balloon=2**20), stored=Limits(), memory_max_kib=2**24)
+    )
+    rig.apply(HostSeen(dataclasses.replace(rig.host, memory_bytes=4 * 2**30)))
+    typed(tab, LimitRef("memory_balloon"), LIVE, "8 GiB")
+    assert "the host has 3.50 GiB for them" in tab.changes.list.topLevelItem(0).text(4)
+    assert tab.changes.apply_button.isEnabled()

@@ -15,6 +15,7 @@ from vmconsole.inventory.errors import OutOfRange
 from vmconsole.inventory.limits import LimitRef, Limits, Value, is_none
 from vmconsole.inventory.tasks import TaskState
 from vmconsole.operations.limits import ChangeLimits
+from vmconsole.quotas.capacity import limits_with, over_commit_problems
 from vmconsole.quotas.plan import differences
 from vmconsole.quotas.problems import Problem
 from vmconsole.quotas.rows import Place
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from vmconsole.inventory.tasks import Task
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
+
+
+PROMISES = frozenset({"memory_balloon", "vcpu_count"})
+"""Limits that take from what the host has for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,8 @@ class LimitsDraft(QObject):
         for place in Place:
             wanted, limits = self._wanted(place), self.there(place)
             told = problems(self.situation, place, wanted) if self.situation is not None and wanted else ()
+            if place is Place.LIVE and wanted:
+                told = (*told, *self._over_commits(wanted))
             for ref, value in wanted.items():
                 mine = tuple(problem for problem in told if problem.ref == ref)
                 found.append(PlannedChange(place, ref, limits[ref] if limits else None, value, mine))
@@ -116,6 +123,15 @@ class LimitsDraft(QObject):
                 last = found[-1]
                 found[-1] = PlannedChange(last.place, last.ref, last.before, last.after, last.problems + others)
         return tuple(found)
+
+    def _over_commits(self, wanted: dict[LimitRef, Value]) -> tuple[Problem, ...]:
+        """What the host would have promised twice by it."""
+        ref = next((ref for ref in wanted if ref.key in PROMISES), None)
+        if self.situation is None or ref is None:
+            return ()
+        host, guest = self.situation.host, self.situation.guest
+        guests = self._context.store.guests_of(host.id).values()
+        return over_commit_problems(host, guests, limits_with(guest, wanted), ref)
 
     def wrong(self, place: Place, ref: LimitRef) -> str:
         """What was wrong with the text typed last; empty when it was understood."""
