@@ -41,6 +41,7 @@ class ChangesView(QWidget):
         self._draft = draft
         self._theme = theme
         self._said = ""
+        self._was_planned = False
         self.list = QTreeWidget(self)
         self.words = QLabel(self)
         self.virsh = QPlainTextEdit(self)
@@ -88,6 +89,9 @@ class ChangesView(QWidget):
 
     def refresh(self) -> None:
         planned = self._draft.planned()
+        if planned and not self._was_planned:
+            self._said = ""  # what was said of the change before
+        self._was_planned = bool(planned)
         self.setVisible(bool(planned or self._said or self._draft.is_waiting))
         self.list.clear()
         self.list.addTopLevelItems([self._item(change) for change in planned])
@@ -113,7 +117,7 @@ class ChangesView(QWidget):
         fatal = [problem for change in planned for problem in change.problems if problem.is_fatal]
         if fatal:
             return self.tr("Nothing is applied: {advice}").format(advice=fatal[0].advice or fatal[0].what)
-        return "" if planned else self._said
+        return self._said
 
     def _item(self, change: PlannedChange) -> QTreeWidgetItem:
         row = row_of(change.ref)
