@@ -100,6 +100,9 @@ class Appliance:
         self.asked_thoroughly = True
         return self.thorough
 
+    def btrfs_subvolume_list(self, device: str) -> list[dict[str, object]]:
+        return [{"btrfssubvolume_path": "@home"}, {"btrfssubvolume_path": "a/b"}]
+
     def vfs_label(self, device: str) -> str:
         return "l"
 
@@ -152,11 +155,61 @@ def test_the_disk_is_found_whichever_name_the_kernel_gave_it() -> None:
         assert [(v.device, v.type) for v in volumes] == [("/dev/sda1", "ext4"), ("/dev/v/l", "xfs")]
 
 
-def test_btrfs_is_asked_for_thoroughly_and_keeps_its_labels() -> None:
-    subvolumes = {"/dev/sda1": "btrfs", "btrfsvol:/dev/sda1/@home": "btrfs"}
-    appliance = Appliance(lsblk(node("/dev/sda1", "btrfs")), subvolumes)
+def test_subvolumes_of_a_btrfs_keep_its_label() -> None:
+    appliance = Appliance(lsblk(node("/dev/sda1", "btrfs")))
     _, volumes = find_volumes(appliance)  # type: ignore[arg-type]  # as above
-    assert [(v.device, v.label, v.uuid) for v in volumes] == [(d, "L", "U") for d in subvolumes]
+    devices = ["/dev/sda1", "btrfsvol:/dev/sda1/@home", "btrfsvol:/dev/sda1/a/b"]
+    assert [(v.device, v.label, v.uuid) for v in volumes] == [(d, "L", "U") for d in devices]
+    assert not appliance.asked_thoroughly
+
+
+def two_disks(*, swapped: bool) -> str:
+    """A volume group and an array over two disks, which the kernel may have found in either order."""
+    span, array = node("/dev/mapper/vg-span", "ext4"), node("/dev/md127", "xfs")
+    names = ("/dev/sdb", "/dev/sda") if swapped else ("/dev/sda", "/dev/sdb")
+    disks = [
+        {"path": name, "size": 1000, "type": "disk", "fstype": None, "hctl": f"2:0:{n}:0", "children": [
+            node(f"{name}1", "LVM2_member", span), node(f"{name}2", "linux_raid_member", array),
+            node(f"{name}3", "ext4" if n else "crypto_LUKS",
+                 *([] if n else [node("/dev/mapper/unlocked_sda3", "btrfs") | {"type": "crypt"}])),
+        ]}
+        for n, name in enumerate(names)
+    ]  # fmt: skip
+    root = {"path": "/dev/sdc", "size": 5, "type": "disk", "fstype": "ext2", "mountpoint": "/", "hctl": "2:0:2:0"}
+    return json.dumps({"blockdevices": [root, *(reversed(disks) if swapped else disks)]})
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_lies_on_two_disks_is_found_once_and_disks_keep_their_order(swapped: bool) -> None:
+    devices, volumes = find_volumes(Appliance(two_disks(swapped=swapped)))  # type: ignore[arg-type]  # as above
+    assert [d.name for d in devices] == ["/dev/sda", "/dev/sdb"]
+    assert {v.device: v.disks for v in volumes if not v.device.startswith("btrfsvol:")} == {
+        "/dev/vg/span": ("/dev/sda", "/dev/sdb"), "/dev/md127": ("/dev/sda", "/dev/sdb"),
+        "/dev/mapper/unlocked_sda3": ("/dev/sda",), "/dev/sdb3": ("/dev/sdb",),
+    }  # fmt: skip
+    opened = next(v for v in volumes if v.device.startswith("/dev/mapper/"))
+    assert opened.container is not None
+    assert opened.container.type == "crypto_LUKS"
+
+
+@pytest.mark.parametrize(
+    ("line", "targets", "device"),
+    [
+        ("/dev/vdb3 /x ext4", ("vda", "vdb"), "/dev/sdb3"),
+        ("/dev/vda3 /x ext4", ("sda", "vda"), "/dev/sdb3"),
+        ("/dev/nvme1n1p3 /x ext4", ("", ""), "/dev/sdb3"),
+        ("/dev/sdb3 /x ext4", ("", ""), "/dev/sdb3"),
+        ("/dev/md0 /x xfs", ("vda", "vdb"), "/dev/md127"),
+        ("/dev/mapper/vault /x btrfs", ("vda", "vdb"), "/dev/mapper/unlocked_sda3"),
+        ("/dev/mapper/luks-U /x btrfs", ("vda", "vdb"), "/dev/mapper/unlocked_sda3"),
+        ("/dev/vdc3 /x ext4", ("vda", "vdb"), ""),
+        ("/dev/mapper/other /x btrfs", ("vda", "vdb"), ""),
+    ],
+)
+def test_the_guests_names_of_several_disks(line: str, targets: tuple[str, ...], device: str) -> None:
+    _, volumes = find_volumes(Appliance(two_disks(swapped=False)))  # type: ignore[arg-type]  # as above
+    found = mounts_of(line, volumes, targets=targets, crypttab="# c\nvault UUID=U none luks\nbad\n")
+    assert [m.device for m in found] == ([device] if device else [])
 
 
 def test_without_lsblk_libguestfs_is_asked() -> None:

@@ -35,7 +35,7 @@ def look(work: Work, only_device: str, targets: tuple[str, ...] = ()) -> Content
     volumes = find_again(work)
     assert work.found is not None
     devices = work.found[0]
-    filesystems = {v.device: _filesystem(v) for v in volumes}
+    filesystems = {v.device: _filesystem(work.handle, v) for v in volumes}
     if only_device:
         if only_device not in filesystems:
             raise ImageError("There is no such filesystem in the image.", where=only_device)
@@ -166,8 +166,8 @@ def top_folder(device: str) -> str:
     return names.guest_path("/" + (name.removeprefix("mapper/").replace("/", "-") or disk_name(0)))
 
 
-def _filesystem(volume: Volume) -> Filesystem:
+def _filesystem(handle: Handle, volume: Volume) -> Filesystem:
     return Filesystem(
         volume.device, volume.type, volume.label, volume.uuid, volume.size_bytes,
-        problem=support.problem_of_type(volume), is_locked=volume.type in ENCRYPTED, disks=volume.disks,
+        problem=support.problem_of_type(handle, volume.type), is_locked=volume.type in ENCRYPTED, disks=volume.disks,
     )  # fmt: skip

@@ -17,7 +17,6 @@ from vmconsole.images.hints import explained
 
 if TYPE_CHECKING:
     from vmconsole.images.child.handle import Handle
-    from vmconsole.images.child.volumes import Volume
 
 READ_ONLY = {"iso9660", "squashfs", "erofs", "romfs", "cramfs", "ufs", "sysv", "befs", "qnx4", "qnx6", "hpfs"}
 """Linux only reads these (UFS: writing is experimental and off in Debian's kernels)."""
@@ -40,12 +39,18 @@ _PLAIN = {
     "apfs": "Linux's kernel cannot read APFS: copy files out inside the guest.",
     "VMFS": "VMware's VMFS is not read here: open the guests' own images in it.",
 }
+_USUAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "ntfs", "iso9660"}
+"""Every appliance has these: nothing needs to be asked."""
 _TYPE = re.compile(r"[a-z0-9_]{1,32}")
 
 
-def problem_of_type(volume: Volume) -> str:
+def problem_of_type(handle: Handle, kind: str) -> str:
     """Why it is not to be mounted at all; empty if that may be tried."""
-    return _PLAIN.get(volume.type, "")
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    return (
+        "" if kind in _USUAL or not _can_be_asked(kind) or _is_available(handle, kind) else _kernel_words(handle, kind)
+    )
 
 
 def options_for(kind: str) -> tuple[str, ...]:
@@ -55,7 +60,7 @@ def options_for(kind: str) -> tuple[str, ...]:
 
 def why_not(handle: Handle, kind: str, said: str) -> str:
     """A sentence or two for the error of a mount."""
-    if kind in _can_be_asked(kind) and not _is_available(handle, kind):
+    if _can_be_asked(kind) and not _is_available(handle, kind):
         return _kernel_words(handle, kind)
     if kind == "vmfs_volume_member" or kind.upper() in {"VMFS", "REFS"}:
         return _PLAIN["VMFS" if kind.upper().startswith("VMFS") else "ReFS"]
@@ -69,9 +74,9 @@ def why_read_only(kind: str) -> str:
     return _CAN_ONLY_BE_READ if kind in READ_ONLY else ""
 
 
-def _can_be_asked(kind: str) -> set[str]:
+def _can_be_asked(kind: str) -> bool:
     """NTFS is mounted by a program of its own, whatever the kernel has."""
-    return {kind} if _TYPE.fullmatch(kind) and kind != "ntfs" else set()
+    return _TYPE.fullmatch(kind) is not None and kind != "ntfs"
 
 
 def _is_available(handle: Handle, kind: str) -> bool:

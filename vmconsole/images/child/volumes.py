@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which filesystems the disks have. Child process.
 
-The quick look is one lsblk(8) inside the appliance; where it sees something it cannot name as libguestfs does (btrfs
-subvolumes, Windows' dynamic disks), or nothing at all, libguestfs' own thorough list is asked too (1 to 4 s).
+One lsblk(8) inside the appliance tells nearly all; subvolumes of a btrfs are asked for one by one. Only where lsblk
+knows nothing at all, libguestfs' own thorough list is asked: it takes some seconds for each partition, emulated.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
     from vmconsole.images.child.handle import Handle
 
-_NEEDS_THOROUGH = {"btrfs", "ldm_member"}
+_SUBVOLUMES = "btrfs"
 NOT_MOUNTABLE = {"", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member"}
 ENCRYPTED = {"crypto_LUKS", "BitLocker"}
 _WHOLE_DISK = {"iso9660", "udf"}
 """Such a disk may have a partition table beside its filesystem, to start from (isohybrid)."""
-_PARTS = {"LVM2_member", "linux_raid_member"}
 _TABLE_BYTES = 1024
 """The size that the kernel gives an extended partition: it holds others, and nothing itself."""
 
@@ -58,15 +57,22 @@ def find_volumes(handle: Handle) -> tuple[tuple[Device, ...], tuple[Volume, ...]
         return (), _thorough(handle, ())
     devices = tuple(Device(disk.device, disk.size_bytes or 0) for disk in disks)
     quick = _merged(v for disk in disks for v in _inside(disk, (disk.device,), None))
-    if any(v.type in _NEEDS_THOROUGH for v in quick):
-        try:
-            return devices, _thorough(handle, quick)
-        except RuntimeError:
-            # One damaged filesystem must not hide the others; it is shown without its subvolumes.
-            return devices, quick
     if all(v.type == "unknown" for v in quick):
         return devices, _thorough(handle, quick)
-    return devices, quick
+    return devices, tuple(found for volume in quick for found in (volume, *_subvolumes(handle, volume)))
+
+
+def _subvolumes(handle: Handle, volume: Volume) -> tuple[Volume, ...]:
+    """Of a btrfs, as libguestfs names them."""
+    if volume.type != _SUBVOLUMES:
+        return ()
+    try:
+        listed = handle.btrfs_subvolume_list(volume.device)
+    except RuntimeError:
+        # A damaged filesystem must not hide the others; it is shown without its subvolumes.
+        return ()
+    paths = (str(found["btrfssubvolume_path"]) for found in listed)
+    return tuple(dataclasses.replace(volume, device=f"btrfsvol:{volume.device}/{path}") for path in paths)
 
 
 def _inside(block: Block, disks: tuple[str, ...], container: Volume | None) -> Iterator[Volume]:
@@ -95,7 +101,7 @@ def _merged(found: Iterator[Volume]) -> tuple[Volume, ...]:
     """Each volume once: one that lies on several disks is found in each of them, and so is a btrfs of several."""
     kept: dict[str, Volume] = {}
     for volume in found:
-        key = f"btrfs {volume.uuid}" if volume.type == "btrfs" and volume.uuid else volume.device
+        key = f"btrfs {volume.uuid}" if volume.type == _SUBVOLUMES and volume.uuid else volume.device
         known = kept.get(key)
         if known is None:
             kept[key] = volume
@@ -106,24 +112,16 @@ def _merged(found: Iterator[Volume]) -> tuple[Volume, ...]:
 
 
 def _thorough(handle: Handle, quick: tuple[Volume, ...]) -> tuple[Volume, ...]:
-    """What libguestfs lists, with what lsblk knows of it; what only lsblk sees (opened volumes) stays."""
-    listed = handle.list_filesystems()
-    found: dict[str, Volume] = {}
-    for volume in quick:
-        found[volume.device] = dataclasses.replace(volume, type=_better(volume.type, listed.get(volume.device, "")))
-        inside = f"btrfsvol:{volume.device}/"
-        found.update({d: dataclasses.replace(volume, device=d) for d in listed if d.startswith(inside)})
-    for device, kind in listed.items():
-        # Of a btrfs on several disks, libguestfs lists the subvolumes once for each.
-        is_known_otherwise = bool(quick) and (kind == "btrfs" or kind in _PARTS)
-        if device not in found and not is_known_otherwise:
+    """What libguestfs lists, with what lsblk knows of it."""
+    known = {volume.device: volume for volume in quick}
+    found = []
+    for device, kind in handle.list_filesystems().items():
+        if device in known:
+            found.append(dataclasses.replace(known[device], type=kind))
+        else:
             label, uuid = _ask(handle.vfs_label, device), _ask(handle.vfs_uuid, device)
-            found[device] = Volume(device, kind, label=label, uuid=uuid)
-    return tuple(found.values())
-
-
-def _better(quick: str, thorough: str) -> str:
-    return thorough if quick == "unknown" and thorough else quick
+            found.append(Volume(device, kind, label=label, uuid=uuid))
+    return tuple(found)
 
 
 def _ask(question: Any, device: str) -> str:
