@@ -12,12 +12,12 @@ import contextlib
 import shlex
 import shutil
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole.images.hints import explained
+from vmconsole.images.leftovers import make_folder
 from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageLinkLost
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Export:
     ) -> None:
         self._shell, self._facts, self._snapshot = shell, facts, snapshot
         self._on_lost = on_lost
-        self._folder = Path(tempfile.mkdtemp(prefix="vmconsole-"))
+        self._folder = make_folder()
         self._process: subprocess.Popen[bytes] | None = None
         self._remote_socket = ""
         self._threads: list[threading.Thread] = []
