@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from vmconsole.inventory.facts import GuestState, HostState
 from vmconsole.ui import columns, words
+from vmconsole.ui.charts.elided import ElidedLabel
 from vmconsole.ui.columns import CPU, DISK, MEMORY, NETWORK
 from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.formats import UNKNOWN
@@ -108,11 +109,14 @@ class HostPage(QScrollArea):
         head.setSpacing(10)
         head.addWidget(self._icon)
         head.addLayout(titles, 1)
-        for button in (self._log, self._edit, self._check, self._try, self._connect, self._disconnect):
-            head.addWidget(button)
+        buttons = QHBoxLayout()
+        for button in (self._connect, self._try, self._disconnect, self._edit, self._check, self._log):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
         column = QVBoxLayout()
         column.setSpacing(12)
         column.addLayout(head)
+        column.addLayout(buttons)
         column.addWidget(self._reason)
         column.addWidget(self._caution)
         column.addWidget(self._figures_reason)
@@ -157,10 +161,11 @@ class HostPage(QScrollArea):
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         form.setHorizontalSpacing(24)
         for key, text in rows:
-            value = QLabel(UNKNOWN, group)
+            value = ElidedLabel() if key == "address" else QLabel(UNKNOWN, group)
             value.setAccessibleDescription(text)  # its name is what it says
             value.setTextFormat(Qt.TextFormat.PlainText)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            value.setWordWrap(True)
             self._fields[key] = value
             label = QLabel(text, group)
             label.setMinimumWidth(group.fontMetrics().averageCharWidth() * LABEL_LETTERS)
@@ -218,6 +223,7 @@ class HostPage(QScrollArea):
         for key, text in values.items():
             if self._fields[key].text() != text:
                 self._fields[key].setText(text)
+                self._fields[key].setToolTip(text if key == "address" else "")
 
     @Slot()
     def _on_connect(self) -> None:
