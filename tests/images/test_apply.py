@@ -374,7 +374,8 @@ def test_two_consoles_cannot_carry_at_once(shell: LocalShell, image: Path, tmp_p
     draft, facts = drafted(shell, image, tmp_path / "work")
     shell.run(journal.begin_command(facts.journal_folder), deadline_s=10)
     shell.run(
-        f"touch {facts.journal_folder}/draft.part; cut -d ' ' -f 1,22 /proc/{os.getpid()}/stat > {facts.journal_folder}/pid", deadline_s=10
+        f"touch {facts.journal_folder}/draft.part; cut -d ' ' -f 1,22 /proc/{os.getpid()}/stat > {facts.journal_folder}/pid",
+        deadline_s=10,
     )
     with pytest.raises(ImageError) as refused:
         applier(shell, facts).carry(draft.overlay, record(draft))

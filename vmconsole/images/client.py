@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The parent's side of the guestfs child: starts it, asks, cancels, and can always end it and its appliance.
 
-Threads: ``ask`` blocks and is called by one thread at a time (the session's); ``cancel``, ``kill`` and ``close`` may be
+Threads: ``ask`` blocks, and does one request after the other; ``cancel``, ``kill`` and ``close`` may be
 called from any. Progress and console text arrive on the client's reader thread.
 """
 
@@ -50,13 +50,17 @@ class GuestfsClient:
         self._answers: queue.SimpleQueue[requests.Done | requests.Refused | None] = queue.SimpleQueue()
         self._console: collections.deque[str] = collections.deque(maxlen=_CONSOLE_LINES)
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._number = 0
         self._cancelled_at: float | None = None
         self._appliance: Appliance | None = None
         self._reason: ImageError | None = None
+        self._on_part: Callable[[object], None] | None = None
 
     def start(self) -> None:
-        """Start the child. It loads libguestfs while the caller goes on."""
+        """Start the child, if that was not done yet. It loads libguestfs while the caller goes on."""
+        if self._process is not None:
+            return
         # libguestfs keeps sockets and small files while it runs. A killed child cannot remove them: ``close`` does.
         self._folder = tempfile.mkdtemp(prefix="vmconsole-")
         self._process = subprocess.Popen(
@@ -75,6 +79,15 @@ class GuestfsClient:
         self._reader.start()
         self._noise.start()
 
+    def adopt(self, *, on_progress: Callable[[str, int, int], None], on_end: Callable[[ImageError], None]) -> bool:
+        """Give it to another owner. False, and it is closed, if it has ended already."""
+        with self._lock:
+            self._on_progress, self._on_end = on_progress, on_end
+            is_good = self._reason is None
+        if not is_good:
+            self.close()
+        return is_good
+
     @property
     def console_text(self) -> str:
         """The last lines of the appliance's console and of the child's stderr."""
@@ -89,23 +102,36 @@ class GuestfsClient:
             pid for pid in (child, appliance.pid if appliance is not None and appliance.is_alive else 0) if pid
         )
 
-    def ask(self, request: requests.Request, *, deadline_s: float) -> object:
-        """Do a request. Raises ImageError; CancelledError after ``cancel``. Past the deadline the child is killed."""
+    def ask(
+        self, request: requests.Request, *, deadline_s: float, on_part: Callable[[object], None] | None = None
+    ) -> object:
+        """Do a request. Raises ImageError; CancelledError after ``cancel``. Past the deadline the child is killed.
+
+        ``on_part`` takes what comes ahead of the answer; on the reader thread, all of it before this returns.
+        """
+        with self._asking:
+            answer = self._asked(request, deadline_s, on_part)
+        if isinstance(answer, requests.Done):
+            return answer.value
+        if answer.kind == "Cancelled":
+            raise CancelledError
+        raise error_of(answer.kind, answer.explanation)
+
+    def _asked(
+        self, request: requests.Request, deadline_s: float, on_part: Callable[[object], None] | None
+    ) -> requests.Done | requests.Refused:
         with self._lock:
             if self._reason is not None:
                 raise self._reason
             self._number += 1
             self._cancelled_at = None
             number = self._number
+            self._on_part = on_part
         self._send(requests.Ask(number, request))
         answer = self._await(type(request).__name__, time.monotonic() + deadline_s)
         with self._lock:
             self._cancelled_at = None
-        if isinstance(answer, requests.Done):
-            return answer.value
-        if answer.kind == "Cancelled":
-            raise CancelledError
-        raise error_of(answer.kind, answer.explanation)
+        return answer
 
     def _await(self, what: str, ends_at: float) -> requests.Done | requests.Refused:
         while True:
@@ -208,6 +234,9 @@ class GuestfsClient:
     def _take(self, message: object) -> None:
         if isinstance(message, requests.Done | requests.Refused):
             self._answers.put(message)
+        elif isinstance(message, requests.Part):
+            if self._on_part is not None and message.number == self._number:
+                self._on_part(message.value)
         elif isinstance(message, requests.Moved):
             self._on_progress(message.words, message.position, message.total)
         elif isinstance(message, requests.Console):

@@ -50,6 +50,14 @@ def acceleration(cache_file: Path | None, *, device: Path = Path("/dev/kvm")) ->
     return known
 
 
+def remember_failure(cache_file: Path | None, said: str) -> Acceleration:
+    """KVM passed the probe and failed with the appliance: until the machine or QEMU changes, it is not tried again."""
+    failed, program = Acceleration(works=False, said=said), _qemu()
+    if program is not None:
+        _write(cache_file, _key(program), failed)
+    return failed
+
+
 def probe(program: str) -> Acceleration:
     """Start QEMU with one virtual CPU and KVM as the only choice, and let it quit."""
     command = [

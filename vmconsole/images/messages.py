@@ -70,6 +70,17 @@ class Conflict(enum.Enum):
     """Those are left out and named in ``Transferred.skipped``."""
 
 
+class Ownership(enum.Enum):
+    """Whom things belong to that are brought into an image."""
+
+    FOLDER = "folder"
+    """Owner, group and SELinux label of the folder; of other attributes, those of users are kept."""
+    ROOT = "root"
+    """root:root; the rest as above."""
+    AS_IS = "as is"
+    """Numbers of owner and group, access lists, labels, capabilities and all else as they are where they come from."""
+
+
 class ChangeVerb(enum.Enum):
     WRITTEN = "changed"
     ADDED = "added"
@@ -255,6 +266,8 @@ class Transferred:
     """The top-level results: guest paths after an import, local paths after an export."""
     skipped: tuple[str, ...] = ()
     """One sentence for each thing that was left out: a device node, a link that leads out of the folder…"""
+    not_kept: tuple[str, ...] = ()
+    """One sentence for each kind of property that could not be kept, with how many things had it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Guest paths and names, which may be hostile: what may be handed to libguestfs, and how the rest is shown. Any thread.
 
-libguestfs' Python binding cannot express a name that is not UTF-8, and dies (SIGSEGV) on some malformed strings, so
-every string is checked here before it travels. A guest path that begins with ``/dev/`` can mean the appliance's own
+A name is text as ``os.fsdecode`` makes it: a byte that is not UTF-8 is a lone surrogate (U+DC80 to U+DCFF), so every
+name there can be travels and comes back as it was. libguestfs' Python binding dies (SIGSEGV) on some malformed strings,
+so every string is checked here before it travels. A guest path that begins with ``/dev/`` can mean the appliance's own
 device (guestfs(3), «Device_or_Path»), so those are refused.
 """
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 
@@ -34,17 +36,35 @@ def checked_text(text: object) -> str:
     return text
 
 
+def checked_name(text: object) -> str:
+    """``text`` if it can be a name or a path of a guest, UTF-8 or not. Raises ImageError."""
+    if not isinstance(text, str):
+        raise ImageError(f"A name must be text, not {type(text).__name__}.")
+    try:
+        raw = os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise ImageError("The name has characters that no encoding knows.", where=ascii(text)) from error
+    if os.fsdecode(raw) != text:
+        # Surrogates that together are a UTF-8 character would come back as that character: another name.
+        raise ImageError("The name is written in two ways at once.", where=ascii(text))
+    if "\0" in text:
+        raise ImageError("A name must not contain a NUL byte.", where=shown_text(text.replace("\0", "\\x00")))
+    return text
+
+
 def guest_path(path: object) -> str:
     """An absolute guest path in its shortest form. Raises ImageError for what cannot be one."""
-    text = checked_text(path)
+    text = checked_name(path)
     if not text.startswith("/"):
-        raise ImageError("A path inside the image must begin with «/».", where=text)
+        raise ImageError("A path inside the image must begin with «/».", where=shown_text(text))
     parts = [p for p in text.split("/") if p not in {"", "."}]
     if ".." in parts:
-        raise ImageError("A path inside the image must not contain «..».", where=text)
-    too_long = next((p for p in parts if len(p.encode()) > MAX_NAME_BYTES), None)
+        raise ImageError("A path inside the image must not contain «..».", where=shown_text(text))
+    too_long = next((p for p in parts if len(os.fsencode(p)) > MAX_NAME_BYTES), None)
     if too_long is not None:
-        raise ImageError(f"The name is longer than {MAX_NAME_BYTES} bytes.", where=too_long, advice="Shorten it.")
+        raise ImageError(
+            f"The name is longer than {MAX_NAME_BYTES} bytes.", where=shown_text(too_long), advice="Shorten it."
+        )
     return "/" + "/".join(parts)
 
 
@@ -55,7 +75,7 @@ def ordinary_path(path: object) -> str:
         raise ImageError(
             "Files below /dev cannot be changed or copied.",
             cause="Device nodes are made by the guest when it starts; the image holds none that matter.",
-            where=text,
+            where=shown_text(text),
         )
     return text
 
@@ -72,16 +92,8 @@ def base(path: str) -> str:
     return posixpath.basename(path)
 
 
-def shown_bytes(raw: bytes) -> tuple[str, bool]:
-    """A name as text, and whether it can be addressed: bytes that are not UTF-8 become ``\\xNN``."""
-    try:
-        return raw.decode("utf-8"), True
-    except UnicodeDecodeError:
-        return raw.decode("utf-8", errors="backslashreplace"), False
-
-
 def shown_text(text: str) -> str:
-    """The same for text in which such bytes are surrogates (``os.fsdecode``)."""
+    """Text that can be written anywhere: bytes that are not UTF-8 become ``\\xNN``."""
     return _ESCAPED_BYTE.sub(lambda found: f"\\x{ord(found.group()) - 0xDC00:02x}", text)
 
 

@@ -18,7 +18,7 @@ from vmconsole.images.client import GuestfsClient
 from vmconsole.images.disk import OpenDisk, reason_to_look_only
 from vmconsole.images.draft import Draft, make_overlay
 from vmconsole.images.facts import Packing
-from vmconsole.images.kvm import Acceleration, acceleration
+from vmconsole.images.kvm import Acceleration, acceleration, remember_failure
 from vmconsole.images.messages import ImageMode, ImageOverview
 from vmconsole.images.unpacking import Unpacked, unpack
 from vmconsole.inventory.errors import Explanation, ImageError, ImageInUse
@@ -49,6 +49,8 @@ class Surroundings:
     on_lost: Callable[[ImageError], None]
     keys: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """Keys that opened a volume, by its UUID: for the next ``open``. In memory only."""
+    new_client: Callable[..., GuestfsClient] = GuestfsClient
+    """Gives a client for ``on_progress`` and ``on_end``: a new one, or one whose appliance runs already."""
 
 
 class OpenImage:
@@ -56,7 +58,7 @@ class OpenImage:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self.client = GuestfsClient(on_progress=around.on_progress, on_end=around.on_lost)
+        self.client = around.new_client(on_progress=around.on_progress, on_end=around.on_lost)
         self._disks = [OpenDisk(s, around.shell, on_lost=around.on_lost) for s in around.source.disks]
         self._unpacked: list[Unpacked] = []
         self._contents: requests.Contents | None = None
@@ -178,8 +180,11 @@ class OpenImage:
         )
 
     def _probe(self) -> None:
-        cache = self._around.cache_dir / "kvm.json" if self._around.cache_dir is not None else None
-        self._acceleration = acceleration(cache)
+        self._acceleration = acceleration(self._kvm_cache)
+
+    @property
+    def _kvm_cache(self) -> Path | None:
+        return self._around.cache_dir / "kvm.json" if self._around.cache_dir is not None else None
 
     def _prepare(self) -> tuple[tuple[Path, ...], bool]:
         """Take the draft and serve the disks. Returns their overlays, and whether there are earlier changes."""
@@ -252,7 +257,10 @@ class OpenImage:
         launch = requests.Launch(
             first, force_tcg=not self._acceleration.works, cache_dir=cache_dir, more_overlays=tuple(more)
         )
-        self.client.ask(launch, deadline_s=LAUNCH_DEADLINE_S)
+        launched = self.client.ask(launch, deadline_s=LAUNCH_DEADLINE_S)
+        assert isinstance(launched, requests.Launched)
+        if launched.said:
+            self._acceleration = remember_failure(self._kvm_cache, launched.said)
 
     def _refuse_bases(self) -> None:
         for disk in self._disks:

@@ -5,13 +5,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vmconsole.images.messages import Conflict, Device, Filesystem
+from vmconsole.images.messages import Conflict, Device, Filesystem, Ownership
 from vmconsole.inventory.errors import Explanation
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """Start an appliance ahead of the ``Launch`` that will say for which image. Answer: None."""
+
+    force_tcg: bool
+    cache_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    is_emulated: bool
+    """TCG, not KVM: as asked for, or because KVM failed."""
+    said: str = ""
+    """What was said when KVM was tried and failed; empty if it was not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
-    """Start the appliance on one qcow2 overlay. Answer: None."""
+    """Start the appliance on one qcow2 overlay; if KVM fails, without it. Answer: ``Launched``."""
 
     overlay: str
     force_tcg: bool
@@ -44,9 +60,22 @@ class Inspect:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """Answer: ``Folder``."""
+    """Answer: ``Listed``, after any number of ``Rows``."""
 
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some entries of the folder that is being listed, as ``rows.pack`` writes them."""
+
+    packed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    path: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +110,7 @@ class Import:
     conflict: Conflict
     room_bytes: int
     """What the draft may grow by."""
+    ownership: Ownership = Ownership.FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +142,9 @@ class Finish:
     """Unmount, flush, shut the appliance down. Answer: None, or an error if anything did not reach the disk."""
 
 
-Request = Launch | Look | Inspect | List | Read | Write | Import | Export | MakeFolder | Rename | Delete | Finish
+Request = (
+    Prepare | Launch | Look | Inspect | List | Read | Write | Import | Export | MakeFolder | Rename | Delete | Finish
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +196,11 @@ class ApplianceStarted:
     """The process id of the appliance's QEMU, so that the parent can end it."""
 
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the answer to request ``number``, ahead of ``Done``."""
+
+    number: int
+    value: object

@@ -13,8 +13,9 @@ import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, TypeVar
 
-from vmconsole.images import names, requests
+from vmconsole.images import names, requests, rows
 from vmconsole.images.apply import Apply, check_users
+from vmconsole.images.client import GuestfsClient
 from vmconsole.images.draft import Draft
 from vmconsole.images.jobs import JobThread
 from vmconsole.images.journal import Record
@@ -26,6 +27,7 @@ from vmconsole.images.messages import (
     FileContent,
     Folder,
     ImageMode,
+    Ownership,
     Progressed,
     SessionState,
     StateChanged,
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from vmconsole.images.messages import Change, ImageOverview, ImageSource, OsDetails, SessionEvent
+    from vmconsole.images.messages import Change, Entry, ImageOverview, ImageSource, OsDetails, SessionEvent
+    from vmconsole.images.spare import Spare
     from vmconsole.inventory.errors import Explanation
     from vmconsole.links.base import Shell
 
@@ -66,10 +69,12 @@ class ImageSession:
         image_users: Callable[[], tuple[str, ...]],
         on_event: Callable[[SessionEvent], None],
         cache_dir: Path | None = None,
+        spare: Spare | None = None,
     ) -> None:
         """``work_dir`` keeps drafts (one folder per image); ``cache_dir`` keeps the appliance (libguestfs' own default
         if None). ``image_users`` names the guests that use the image now; it may block and raise, and is called on the
-        session's thread. ``on_event`` is called from several threads and must return quickly."""
+        session's thread. ``on_event`` is called from several threads and must return quickly. ``spare`` may have an
+        appliance that runs already."""
         self._source, self._shell = source, shell
         self._image_users, self._on_event = image_users, on_event
         self._around = Surroundings(
@@ -80,6 +85,7 @@ class ImageSession:
             on_step=self._on_step,
             on_progress=self._on_progress,
             on_lost=self._on_lost,
+            new_client=spare.client if spare is not None else GuestfsClient,
         )
         self._jobs = JobThread(f"image {names.base(source.path)}")
         self._lock = threading.RLock()
@@ -102,10 +108,11 @@ class ImageSession:
         ``StateChanged`` names the steps."""
         return self._jobs.submit(self._open)
 
-    def list_folder(self, path: str) -> Future[Folder]:
+    def list_folder(self, path: str, *, on_part: Callable[[Folder], None] | None = None) -> Future[Folder]:
         """The entries of the folder at ``path`` (absolute, in the tree described by ``ImageOverview``). Links
-        followed."""
-        return self._jobs.submit(lambda: self._asked(requests.List(path), Folder))
+        followed. ``on_part`` is given some entries at a time while they come, sorted by name with folders first, on a
+        thread of the session."""
+        return self._jobs.submit(lambda: self._list(path, on_part))
 
     def show_filesystem(self, device: str | None) -> Future[ImageOverview]:
         """Show only this filesystem, at ``/``; None goes back to the whole tree."""
@@ -125,12 +132,17 @@ class ImageSession:
         return self._jobs.submit(lambda: self._write(path, data))
 
     def import_paths(
-        self, local_paths: Sequence[Path], folder: str, *, conflict: Conflict = Conflict.REFUSE
+        self,
+        local_paths: Sequence[Path],
+        folder: str,
+        *,
+        conflict: Conflict = Conflict.REFUSE,
+        ownership: Ownership = Ownership.FOLDER,
     ) -> Future[Transferred]:
-        """Copy local files and folders into a guest folder. Modes and times are kept; the owner is the folder's owner.
-        A cancelled import leaves nothing behind."""
+        """Copy local files and folders into a guest folder. Modes, times, links and holes are kept; ``ownership`` says
+        whose they are. A cancelled import leaves nothing behind."""
         local = tuple(os.path.abspath(p) for p in local_paths)
-        return self._jobs.submit(lambda: self._import(local, folder, conflict))
+        return self._jobs.submit(lambda: self._import(local, folder, conflict, ownership))
 
     def export_paths(self, guest_paths: Sequence[str], local_folder: Path) -> Future[Transferred]:
         """Copy guest files and folders into a local folder; a name that is taken gets « (2)». Links and device nodes
@@ -249,17 +261,43 @@ class ImageSession:
             )
         return self._image
 
-    def _asked(self, request: requests.Request, kind: type[T], *, deadline_s: float = _QUICK_S) -> T:
-        answer = self._ask(self._opened(), request, deadline_s)
+    def _asked(
+        self,
+        request: requests.Request,
+        kind: type[T],
+        *,
+        deadline_s: float = _QUICK_S,
+        on_part: Callable[[object], None] | None = None,
+    ) -> T:
+        answer = self._ask(self._opened(), request, deadline_s, on_part)
         assert isinstance(answer, kind)
         return answer
 
-    def _ask(self, image: OpenImage, request: requests.Request, deadline_s: float) -> object:
+    def _ask(
+        self,
+        image: OpenImage,
+        request: requests.Request,
+        deadline_s: float,
+        on_part: Callable[[object], None] | None = None,
+    ) -> object:
         try:
-            return image.client.ask(request, deadline_s=deadline_s)
+            return image.client.ask(request, deadline_s=deadline_s, on_part=on_part)
         except ImageLinkLost as error:
             self._on_lost(error)
             raise
+
+    def _list(self, path: str, on_part: Callable[[Folder], None] | None) -> Folder:
+        entries: list[Entry] = []
+
+        def take(part: object) -> None:
+            assert isinstance(part, requests.Rows)
+            found = rows.unpack(part.packed)
+            entries.extend(found)
+            if on_part is not None:
+                on_part(Folder(path, found))
+
+        listed = self._asked(requests.List(path), requests.Listed, on_part=take)
+        return Folder(listed.path, tuple(entries))
 
     def _show(self, device: str) -> ImageOverview:
         image = self._opened()
@@ -289,10 +327,12 @@ class ImageSession:
         draft.add(verb, written.path, size_bytes=len(data))
         self._announce_changes(draft)
 
-    def _import(self, local_paths: tuple[str, ...], folder: str, conflict: Conflict) -> Transferred:
+    def _import(
+        self, local_paths: tuple[str, ...], folder: str, conflict: Conflict, ownership: Ownership
+    ) -> Transferred:
         draft = self._draft()
         draft.check_room(0)
-        request = requests.Import(local_paths, folder, conflict, room_bytes=draft.room_bytes())
+        request = requests.Import(local_paths, folder, conflict, draft.room_bytes(), ownership)
         done = self._asked(request, Transferred, deadline_s=_TRANSFER_S)
         for path in done.paths:
             draft.add(

@@ -12,6 +12,7 @@ is killed and the process exits.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import queue
 import re
@@ -19,15 +20,19 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import guestfs
 
 from vmconsole.images import names, requests, wire
-from vmconsole.images.child import editing, exporting, importing, inspecting, listing, mounts
+from vmconsole.images.child import editing, exporting, importing, inspecting, listing, mounts, plugging
 from vmconsole.images.child.handle import Cancelled, Work
+from vmconsole.images.child.raw_names import ByteHandle
 from vmconsole.images.hints import explained
 from vmconsole.inventory.errors import Explanation, ImageError, ImageLinkLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LOST = re.compile(
     r"I/O error|EXT4-fs error|Remounting filesystem read-only|Aborting journal|fsync: Input/output error", re.IGNORECASE
@@ -46,6 +51,7 @@ class Worker:
         self._number = 0
         self._cancelled_number = 0
         self._losses: list[str] = []
+        self._prepared: requests.Launched | None = None
         self._pid = 0
 
     def run(self) -> None:
@@ -92,7 +98,7 @@ class Worker:
         except Cancelled:
             return requests.Refused(ask.number, "Cancelled", Explanation("It was cancelled."))
         except ImageError as error:
-            return requests.Refused(ask.number, type(error).__name__, error.explanation)
+            return requests.Refused(ask.number, type(error).__name__, _sayable(error.explanation))
         except Exception as error:  # noqa: BLE001 - the child must answer, whatever went wrong inside it
             traceback.print_exc()
             problem = explained("The image's appliance could not do it.", repr(error))
@@ -100,8 +106,10 @@ class Worker:
         return requests.Done(ask.number, value)
 
     def _do(self, request: requests.Request) -> object:
-        if isinstance(request, requests.Launch):
-            self._launch(request)
+        if isinstance(request, requests.Prepare):
+            self._prepare(request)
+        elif isinstance(request, requests.Launch):
+            return self._launch(request)
         elif self._work is None:
             raise ImageError("The image is not open.")
         elif isinstance(request, requests.Finish):
@@ -110,18 +118,57 @@ class Worker:
             return done(self._work, request)
         return None
 
-    def _launch(self, request: requests.Launch) -> None:
+    def _launch(self, request: requests.Launch) -> requests.Launched:
+        """On the appliance that was started ahead, if that can be; else on a new one."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and self._work is not None:
+            try:
+                plugging.plug(self._work.handle, _folder(), request.overlay)
+            except (RuntimeError, OSError) as error:
+                sys.stderr.write(f"the spare appliance cannot be used: {error}\n")
+                self._end_prepared(self._work)
+            else:
+                return prepared
+        return self._start(lambda handle: add_drives(handle, request), request)
+
+    def _end_prepared(self, work: Work) -> None:
+        work.handle.close()
+        self._work, self._pid = None, 0
+
+    def _prepare(self, request: requests.Prepare) -> None:
+        self._prepared = self._start(lambda handle: plugging.add_blank(handle, _folder()), request)
+
+    def _start(
+        self, add_disks: Callable[[Any], None], request: requests.Launch | requests.Prepare
+    ) -> requests.Launched:
+        """Start with KVM, unless that is known to be hopeless; without it if that fails."""
+        if request.force_tcg:
+            self._start_once(add_disks, request, force_tcg=True)
+            return requests.Launched(is_emulated=True)
+        try:
+            self._start_once(add_disks, request, force_tcg=False)
+        except ImageError as error:
+            self._losses.clear()
+            self._report("KVM failed; starting without it", 0, 0)
+            self._start_once(add_disks, request, force_tcg=True)
+            return requests.Launched(is_emulated=True, said=error.explanation.said)
+        return requests.Launched(is_emulated=False)
+
+    def _start_once(
+        self, add_disks: Callable[[Any], None], request: requests.Launch | requests.Prepare, *, force_tcg: bool
+    ) -> None:
         handle = guestfs.GuestFS(python_return_dict=True)
-        configure(handle, request)
+        configure(handle, request.cache_dir, force_tcg=force_tcg)
+        add_disks(handle)
         handle.set_event_callback(self._on_console, guestfs.EVENT_APPLIANCE)
-        self._work = Work(handle, is_look_only=True, report=self._report)
+        self._work = Work(ByteHandle(handle), is_look_only=True, report=self._report, send_part=self._send_part)
         try:
             handle.launch()
         except RuntimeError as error:
             said = "".join(self._losses) or str(error)
             self._work = None
             handle.close()  # removes its sockets and temporary files
-            raise explained("The appliance that reads images did not start.", said, where=request.overlay) from error
+            raise explained("The appliance that reads images did not start.", said) from error
         self._pid = handle.get_pid()
         self._send(requests.ApplianceStarted(self._pid))
 
@@ -154,22 +201,41 @@ class Worker:
     def _report(self, words: str, position: int, total: int) -> None:
         self._send(requests.Moved(self._number, words, position, total))
 
+    def _send_part(self, value: object) -> None:
+        self._send(requests.Part(self._number, value))
+
     def _send(self, message: object) -> None:
         with self._sink_lock:
             self._sink.write(wire.encode(message))
             self._sink.flush()
 
 
-def configure(handle: Any, request: requests.Launch) -> None:
-    """Set up a fresh handle: one overlay, no network, and no recovery process (this one watches over the appliance)."""
+def _sayable(explanation: Explanation) -> Explanation:
+    """The same without bytes of guests' names that cannot be written."""
+    e, shown = explanation, names.shown_text
+    return dataclasses.replace(
+        e, what=shown(e.what), cause=shown(e.cause), advice=shown(e.advice), where=shown(e.where), said=shown(e.said)
+    )
+
+
+def configure(handle: Any, cache_dir: str, *, force_tcg: bool) -> None:
+    """Set up a fresh handle: no network, and no recovery process (this one watches over the appliance)."""
     handle.set_recovery_proc(False)
     handle.set_network(False)
-    if request.cache_dir:
-        os.makedirs(request.cache_dir, mode=0o700, exist_ok=True)
-        handle.set_cachedir(names.checked_text(request.cache_dir))
-    if request.force_tcg:
+    if cache_dir:
+        os.makedirs(cache_dir, mode=0o700, exist_ok=True)
+        handle.set_cachedir(names.checked_text(cache_dir))
+    if force_tcg:
         handle.set_backend_setting("force_tcg", "1")
+
+
+def add_drives(handle: Any, request: requests.Launch) -> None:
     handle.add_drive(names.checked_text(request.overlay), format="qcow2", readonly=False)
+
+
+def _folder() -> str:
+    """The private folder that the parent made for this process."""
+    return os.environ["TMPDIR"]
 
 
 def done(work: Work, request: requests.Request) -> object:

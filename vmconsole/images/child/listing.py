@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Listing folders and reading files. Child process.
 
-A folder costs three requests: readdir (names and kinds), lstatnslist, and readlinklist for the links. One name that is
-not UTF-8 makes readdir raise UnicodeDecodeError for the whole folder; then ls0 gives the bytes.
+A folder costs readdir (names and kinds), and then, part by part, lstatnslist and readlinklist for the links: the first
+rows are on the screen while the rest is asked.
 """
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole.images import names
 from vmconsole.images.child.fstab import names_of
 from vmconsole.images.child.handle import CHUNK_BYTES, is_file, is_folder
-from vmconsole.images.messages import Entry, EntryKind, FileContent, Folder
+from vmconsole.images.messages import Entry, EntryKind, FileContent
+from vmconsole.images.requests import Listed, Rows
+from vmconsole.images.rows import pack
 from vmconsole.inventory.errors import ImageError
 
 if TYPE_CHECKING:
@@ -31,51 +31,50 @@ _KINDS = {
 }
 _MAX_READ_BYTES = 64 * 1024 * 1024
 _NO_FILE = -1
+_FIRST_ROWS = 150
+"""A screenful and some."""
+_ROWS = 1000
+"""libguestfs asks the appliance for a thousand names at a time anyway."""
 
 
-def list_folder(work: Work, path: object) -> Folder:
+def list_folder(work: Work, path: object) -> Listed:
+    """Send the entries of a folder in parts, sorted by name with folders first, as a window shows them."""
     folder = names.guest_path(path)
     try:
-        found, lost = _names(work.handle, folder)
-        stats = dict(zip(found, work.handle.lstatnslist(folder, found), strict=True))
-        links = [n for n in found if _kind(stats[n]) is EntryKind.LINK]
-        targets = dict(zip(links, work.handle.readlinklist(folder, links), strict=True)) if links else {}
+        found = _in_order(_names(work.handle, folder))
         users, groups = (_number_names(work, file) for file in ("/etc/passwd", "/etc/group"))
-    except UnicodeDecodeError:
-        # A link's target has such bytes: the targets are left out rather than the folder.
-        return _without_targets(work, folder, found, stats, lost)
+        begin, size = 0, _FIRST_ROWS
+        while begin < len(found):
+            work.check_cancelled()
+            part = found[begin : begin + size]
+            work.send_part(Rows(pack(_entries(work.handle, folder, part, users, groups))))
+            begin, size = begin + len(part), _ROWS
     except RuntimeError as error:
         raise work.failed(f"The folder {folder} cannot be listed.", error) from error
-    entries = [_entry(n, stats[n], users, groups, targets.get(n, "")) for n in found]
-    return Folder(folder, (*entries, *lost))
+    return Listed(folder, len(found))
 
 
-def _without_targets(work: Work, folder: str, found: list[str], stats: dict[str, Stat], lost: list[Entry]) -> Folder:
-    users, groups = (_number_names(work, file) for file in ("/etc/passwd", "/etc/group"))
-    return Folder(folder, (*(_entry(n, stats[n], users, groups, "") for n in found), *lost))
+def _in_order(found: list[tuple[str, bool]]) -> list[str]:
+    return [name for name, _ in sorted(found, key=lambda pair: (not pair[1], pair[0].casefold(), pair[0]))]
 
 
-def _names(handle: Handle, folder: str) -> tuple[list[str], list[Entry]]:
-    """Names that can be addressed, and entries for those that cannot."""
-    try:
-        return [e["name"] for e in handle.readdir(folder) if e["name"] not in {".", ".."}], []
-    except UnicodeDecodeError:
-        raw = _raw_names(handle, folder)
-    shown = [names.shown_bytes(name) for name in raw]
-    lost = [
-        Entry(name, EntryKind.UNKNOWN, is_addressable=False) for name, is_addressable in shown if not is_addressable
-    ]
-    return [name for name, is_addressable in shown if is_addressable], lost
+def _entries(
+    handle: Handle, folder: str, part: list[str], users: dict[int, str], groups: dict[int, str]
+) -> list[Entry]:
+    stats = handle.lstatnslist(folder, part)
+    links = [n for n, s in zip(part, stats, strict=True) if _kind(s) is EntryKind.LINK]
+    targets = dict(zip(links, handle.readlinklist(folder, links), strict=True)) if links else {}
+    return [_entry(n, s, users, groups, targets.get(n, "")) for n, s in zip(part, stats, strict=True)]
+
+
+def _names(handle: Handle, folder: str) -> list[tuple[str, bool]]:
+    """Each name, and whether it is known to be a folder."""
+    return [(e["name"], e["ftyp"] == "d") for e in handle.readdir(folder) if e["name"] not in {".", ".."}]
 
 
 def addressable_names(handle: Handle, folder: str) -> list[str]:
-    return _names(handle, folder)[0]
-
-
-def _raw_names(handle: Handle, folder: str) -> list[bytes]:
-    with tempfile.NamedTemporaryFile(prefix="vmconsole-names-") as into:
-        handle.ls0(folder, into.name)
-        return [name for name in Path(into.name).read_bytes().split(b"\0") if name]
+    """All names in a folder."""
+    return [name for name, _ in _names(handle, folder)]
 
 
 def _number_names(work: Work, file: str) -> dict[int, str]:
@@ -150,3 +149,12 @@ def _read(work: Work, file: str, limit: int) -> bytes:
         position += len(part)
         work.move("Reading", position, limit)
     return b"".join(parts)
+
+
+def kind_of(found: Stat) -> EntryKind:
+    return _kind(found)
+
+
+def entry_of(name: str, found: Stat) -> Entry:
+    """An entry with numbers for owner and group."""
+    return _entry(name, found, {}, {}, "")
