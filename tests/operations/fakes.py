@@ -8,15 +8,19 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from vmconsole.domainxml.limit_edits import with_limits
+from vmconsole.domainxml.reading import DomainDescription
 from vmconsole.inventory.errors import LinkLost, NoSuchDomain
-from vmconsole.inventory.facts import Guest, GuestState, Host
+from vmconsole.inventory.facts import Guest, GuestState, Host, HostState
 from vmconsole.inventory.ids import GuestId, HostId
-from vmconsole.inventory.limits import CpuCap, Limits, LimitWrite
+from vmconsole.inventory.limits import CpuCap, LimitRef, Limits, LimitWrite
 from vmconsole.inventory.topology import NO_RESOURCES, HostResources
+from vmconsole.quotas.proofs import as_text
 from vmconsole.quotas.situation import Situation
+from vmconsole.quotas.table import row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vmconsole.links.base import Shell
 
@@ -41,7 +45,11 @@ def a_guest(
 
 def situation_of(guest: Guest, *, layout: str = "v1", resources: HostResources = NO_RESOURCES) -> Situation:
     """The guest on a host of eight CPUs."""
-    return Situation(Host(guest.id.host, "node1", cpus=8, cgroup_layout=layout, resources=resources), guest)
+    host = Host(
+        guest.id.host, "node1", state=HostState.CONNECTED, cpus=8, cgroup_layout=layout, resources=resources,
+        has_shell=True,
+    )  # fmt: skip
+    return Situation(host, guest)
 
 
 class FakeVerbs:
@@ -53,7 +61,8 @@ class FakeVerbs:
         self.fail: dict[str, Exception] = {}
         self.quota_step_us = 1
         self.memory_kib: int | None = None
-        self._texts: dict[str, Limits] = {}
+        self.ignores: frozenset[str] = frozenset()
+        self.files: dict[LimitRef, str] = {}
 
     def _change(self, verb: str, uuid: str, **changes: object) -> None:
         self.calls.append((verb, uuid))
@@ -86,7 +95,11 @@ class FakeVerbs:
     def write_limits(self, uuid: str, write: LimitWrite, *, stored: bool) -> None:
         self.calls.append(("write_limits", uuid, dict(write.values), stored))
         self._may("set_stored" if stored else "set_live")
-        changes = {ref: self._rounded(value) if isinstance(value, CpuCap) else value for ref, value in write.values}
+        changes = {
+            ref: self._rounded(value) if isinstance(value, CpuCap) else value
+            for ref, value in write.values
+            if ref.key not in self.ignores
+        }
         guest = self.guests[uuid]
         if stored:
             guest = dataclasses.replace(guest, stored=(guest.stored or Limits()).changed(changes))
@@ -106,16 +119,19 @@ class FakeVerbs:
     def memory_used_kib(self, uuid: str) -> int | None:
         return self.memory_kib
 
+    def limit_proofs(self, uuid: str, refs: Sequence[LimitRef]) -> dict[LimitRef, str]:
+        """As the host's files would be, or as ``files`` says."""
+        situation = situation_of(self.guests[uuid])
+        live = self.guests[uuid].live or Limits()
+        return {ref: as_text(row_of(ref), live[ref], situation) for ref in refs} | self.files
+
     def stored_xml(self, uuid: str) -> str:
-        limits = self.guests[uuid].stored or Limits()
-        text = f"<domain>{sorted((str(ref), str(value)) for ref, value in limits.values.items())}</domain>"
-        self._texts[text] = limits
-        return text
+        return with_limits("<domain><name>web1</name></domain>", (self.guests[uuid].stored or Limits()).values)
 
     def define(self, uuid: str, xml: str) -> None:
         self.calls.append(("define", uuid))
         self._may("define")
-        self.guests[uuid] = dataclasses.replace(self.guests[uuid], stored=self._texts[xml])
+        self.guests[uuid] = dataclasses.replace(self.guests[uuid], stored=DomainDescription(xml).limits())
 
     def host_resources(self) -> HostResources:
         return NO_RESOURCES

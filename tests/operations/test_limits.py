@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.operations.fakes import HOST, FakeVerbs, a_guest, situation_of
-from vmconsole.inventory.errors import LinkLost, OperationRefused, OutOfRange
+from vmconsole.inventory.errors import DomainBusy, LinkLost, OperationRefused, OutOfRange
 from vmconsole.inventory.facts import GuestState
 from vmconsole.inventory.limits import CpuCap, LimitRef, Limits
 from vmconsole.operations.limits import ChangeLimits
@@ -38,7 +38,7 @@ def test_the_running_guest_alone():
     assert verbs.written() == [("write_limits", guest.id.uuid, {WHOLE: CAP}, False)]
     assert outcome.deltas[0].guest.live.guest_cap == CAP
     assert outcome.deltas[0].guest.stored == guest.stored
-    assert outcome.note == "1.50 cores now"
+    assert outcome.note == "1.50 cores now; proved on the host"
 
 
 def test_both_places_the_running_guest_first():
@@ -46,7 +46,7 @@ def test_both_places_the_running_guest_first():
     verbs = FakeVerbs(guest)
     outcome = change(guest, {WHOLE: CAP}, {WHOLE: CAP}).run(verbs)
     assert [(call[0], call[-1]) for call in verbs.written()] == [("write_limits", False), ("write_limits", True)]
-    assert outcome.note == "1.50 cores now; 1.50 cores next boot"
+    assert outcome.note == "1.50 cores now; 1.50 cores next boot; proved on the host"
 
 
 def test_what_is_so_already_is_not_written():
@@ -104,8 +104,44 @@ def test_the_note_tells_what_the_host_made_of_it():
     assert note == "1.20 cores now; not as asked: CPU cap, whole guest is 1.20 cores (now)"
 
 
-def test_a_failed_second_half_puts_the_first_back():
+def test_the_note_tells_what_the_hosts_files_say_otherwise():
     guest = with_caps()
+    verbs = FakeVerbs(guest)
+    verbs.files = {WHOLE: "100000 100000"}
+    note = change(guest, {WHOLE: CAP}).run(verbs).note
+    assert note.endswith("CPU cap, whole guest: libvirt says 1.50 cores, cpu.cfs_quota_us says 1.00 cores")
+
+
+def test_a_weight_taken_away_is_the_default_one_in_a_running_guest_and_gone_from_the_stored_definition():
+    guest = dataclasses.replace(a_guest(), live=Limits.of(cpu_weight=7), stored=Limits.of(cpu_weight=7))
+    verbs = FakeVerbs(guest)
+    note = change(guest, {WEIGHT: None}, {WEIGHT: None}).run(verbs).note
+    assert verbs.guests[guest.id.uuid].live == Limits.of(cpu_weight=1024)
+    assert verbs.guests[guest.id.uuid].stored == Limits()
+    assert [call[0] for call in verbs.written()] == ["write_limits", "define"]
+    assert note == "1024 now; default next boot; proved on the host"
+
+
+def test_a_guest_that_does_not_help_is_waited_for_and_told_of(monkeypatch):
+    monkeypatch.setattr("vmconsole.operations.limits.GUEST_PATIENCE_S", 0.0)
+    guest = dataclasses.replace(a_guest(), live=Limits.of(memory_balloon=2**20, memory_max=2**20))
+    verbs = FakeVerbs(guest)
+    verbs.ignores = frozenset({"memory_balloon"})
+    note = change(guest, {LimitRef("memory_balloon"): 2**19}).run(verbs).note
+    assert "asked for 512 MiB, the guest keeps 1.00 GiB" in note
+
+
+def test_a_guest_that_keeps_a_vcpu_is_no_failure(monkeypatch):
+    monkeypatch.setattr("vmconsole.operations.limits.GUEST_PATIENCE_S", 0.0)
+    guest = dataclasses.replace(a_guest(), live=Limits.of(vcpu_count=2, vcpu_max=4))
+    verbs = FakeVerbs(guest)
+    verbs.fail["set_live"] = DomainBusy("late", entry="vcpu-unplug-timeout")
+    note = change(guest, {LimitRef("vcpu_count"): 1}).run(verbs).note
+    assert "asked for 1, the guest keeps 2" in note
+
+
+def test_a_failed_second_half_puts_the_first_back():
+    guest = dataclasses.replace(with_caps(), live=Limits.of(guest_cap=OLD, cpu_weight=512))
     verbs = FakeVerbs(guest)
     verbs.fail["set_stored"] = OperationRefused("no")
     with pytest.raises(OperationRefused):

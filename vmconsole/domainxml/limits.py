@@ -66,6 +66,17 @@ def limits_from_parameters(call: Call, target: str, parameters: Mapping[str, int
     return base.changed(found)
 
 
+def polling_of(stats: Mapping[str, int | str], iothreads: tuple[int, ...]) -> dict[LimitRef, Value]:
+    """The polling of I/O threads from the bulk statistics of a running guest, which ask QEMU."""
+    found: dict[LimitRef, Value] = {}
+    for row in rows_of_call(Call.IOTHREAD):
+        for number in iothreads:
+            value = stats.get(f"iothread.{number}.{row.parameter.replace('_', '-')}")
+            if isinstance(value, int):
+                found[LimitRef(row.key, str(number))] = value
+    return found
+
+
 def value_of(kind: Kind, value: int | str | None) -> Value:
     """A typed parameter's value as a limit: 0, an empty text and libvirt's «unlimited» are none."""
     if kind is Kind.KIB:
@@ -94,6 +105,12 @@ def _vcpus(root: etree._Element) -> Iterator[Found]:
 
 
 def _pins(root: etree._Element) -> Iterator[Found]:
+    vcpu = root.find("vcpu")
+    usual = _set(vcpu.get("cpuset")) if vcpu is not None else None
+    if usual is not None and vcpu is not None:  # it holds for whatever has no pinning of its own
+        for number in range(_whole(vcpu.text) or 0):
+            yield LimitRef("vcpu_pin", str(number)), usual
+        yield LimitRef("emulator_pin"), usual
     for pin in root.iterfind("cputune/vcpupin"):
         yield LimitRef("vcpu_pin", pin.get("vcpu", "")), _set(pin.get("cpuset"))
     for pin in root.iterfind("cputune/emulatorpin"):

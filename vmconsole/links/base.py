@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
     from vmconsole.inventory.facts import Guest, HostLook
     from vmconsole.inventory.ids import HostId
-    from vmconsole.inventory.limits import LimitWrite
+    from vmconsole.inventory.limits import LimitRef, LimitWrite
     from vmconsole.inventory.topology import HostResources
 
 T = TypeVar("T")
@@ -43,6 +43,10 @@ class HostVerbs(Protocol):
 
     def memory_used_kib(self, uuid: str) -> int | None:
         """What a running guest's cgroup holds; None where that is not known."""
+
+    def limit_proofs(self, uuid: str, refs: Sequence[LimitRef]) -> Mapping[LimitRef, str]:
+        """What the host's own files, and QEMU, say of a running guest's limits, for ``quotas.proofs``. What cannot be
+        asked there (no shell, no such file) is left out."""
 
     def stored_xml(self, uuid: str) -> str:
         """The stored definition whole, secrets included, for ``define``. Never shown, logged or kept on a disk."""

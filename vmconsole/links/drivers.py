@@ -7,6 +7,7 @@ that another driver does not know is answered by that driver itself. Pure data a
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vmconsole.inventory.errors import Explanation
+    from vmconsole.inventory.topology import HostResources
     from vmconsole.links.uri import ConnectionUri
 
 GUEST_CAP = "guest-cap"
@@ -108,6 +110,13 @@ def sampled_guests(uri: ConnectionUri) -> str:
     if uri.driver == "lxc":
         return "lxc"
     return "session" if uri.path == "/session" else "system"
+
+
+def held_by(resources: HostResources, uri: ConnectionUri) -> HostResources:
+    """What of the host guests behind this address are held by: those of a user's session have no cgroups."""
+    if driver_of(uri).has_cgroups and uri.path != "/session":
+        return resources
+    return dataclasses.replace(resources, controllers=frozenset())
 
 
 def why_no_cgroups(uri: ConnectionUri, *, has_shell: bool) -> Explanation | None:

@@ -24,7 +24,7 @@ from vmconsole.links.base import LinkDebug
 from vmconsole.links.call_log import CallLog
 from vmconsole.links.domain_events import EventWords, is_problem
 from vmconsole.links.domain_rows import CloseReason
-from vmconsole.links.drivers import driver_of, marked, not_encrypted, why_no_cgroups
+from vmconsole.links.drivers import driver_of, held_by, marked, not_encrypted, why_no_cgroups
 from vmconsole.links.host_facts import (
     HostFacts,
     daemon_gone,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.facts import Guest, HostLook
     from vmconsole.inventory.ids import HostId
+    from vmconsole.inventory.topology import HostResources
     from vmconsole.links.base import HostVerbs, Shell
     from vmconsole.links.domain_rows import DomainEvent, NodeFacts
     from vmconsole.links.libvirt_link import LibvirtLoop
@@ -280,6 +281,11 @@ class HostLink:
             versions={**self._facts.host.versions, **facts.versions},
             caution=None if facts.is_secure else not_encrypted(),
         )  # fmt: skip
+        if self._half is not None:
+            self._step(self._half.resources, LIST_DEADLINE_S, self._on_resources, lane=self._slow)
+
+    def _on_resources(self, found: HostResources) -> None:
+        self._facts.change(resources=held_by(found, self._uri))
 
     def _step(
         self, work: Callable[[], T], deadline_s: float, then: Callable[[T], None], *, lane: Lane | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vmconsole.inventory import deltas
 from vmconsole.inventory.errors import BadDescription, LinkLost, OperationRefused
 from vmconsole.inventory.ids import GuestId
+from vmconsole.inventory.topology import NO_RESOURCES
 from vmconsole.links.domain_rows import guest_of
 from vmconsole.links.libvirt_link import ALL_GROUPS, SLOW_GROUPS, Connection
 from vmconsole.links.stats import StatsRates
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import HostId
+    from vmconsole.inventory.topology import HostResources
     from vmconsole.links.call_log import CallLog
     from vmconsole.links.domain_rows import CloseReason, DomainEvent, NodeFacts
     from vmconsole.links.transport import Door, Transport
@@ -72,7 +74,7 @@ class LibvirtHalf:
         return LinkLost(f"The connection to {self._where} was closed.", where=self._where)
 
     def verbs(self) -> LibvirtVerbs:
-        return LibvirtVerbs(self.connection, self._host, cap_parameter=self._cap_parameter)
+        return LibvirtVerbs(self.connection, self._host, cap_parameter=self._cap_parameter, shell=self._transport.shell)
 
     # -- on a lane -----------------------------------------------------------------------------------------------------
 
@@ -116,6 +118,13 @@ class LibvirtHalf:
         facts = self.connection.node()
         self.connection.on_other_events(on_event)
         return facts
+
+    def resources(self) -> HostResources:
+        """What limits are measured against; as far as the host tells."""
+        try:
+            return self.verbs().host_resources()
+        except (OperationRefused, BadDescription):
+            return NO_RESOURCES  # this driver has no capabilities, or odd ones
 
     def refresh(self, uuids: Iterable[str], *, watched: frozenset[str]) -> None:
         """Look at guests again and post what they are now, the watched ones with their description."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from vmconsole.domainxml.limit_edits import with_limits
 from vmconsole.inventory.facts import GuestState
 from vmconsole.inventory.limits import CpuCap, Limits
+from vmconsole.quotas.table import BY_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,6 +126,13 @@ def _limits(chance: random.Random, vcpus: int, memory_kib: int) -> Limits:
 def xml_of(guest: ScriptedGuest, *, stored: bool) -> str:
     """The domain's XML: with id, taps and chains of images while it runs; without for the next boot."""
     live = guest.state.has_process and not stored
+    limits = guest.live if live else guest.stored
+    order = list(BY_KEY)
+    found = sorted(limits.values.items(), key=lambda one: (order.index(one[0].key), one[0].target))
+    return with_limits(_bare_xml(guest, live=live), dict(found))
+
+
+def _bare_xml(guest: ScriptedGuest, *, live: bool) -> str:
     number = f" id='{guest.number}'" if live and guest.number is not None else ""
     return "\n".join(
         [
@@ -134,7 +143,7 @@ def xml_of(guest: ScriptedGuest, *, stored: bool) -> str:
             f"  <memory unit='KiB'>{guest.memory_kib}</memory>",
             f"  <currentMemory unit='KiB'>{guest.memory_kib}</currentMemory>",
             f"  <vcpu placement='static'>{guest.vcpus}</vcpu>",
-            *_limits_xml(guest.live if live else guest.stored),
+            "  <iothreads>1</iothreads>",
             "  <os>\n    <type arch='x86_64' machine='pc-q35-7.2'>hvm</type>\n    <boot dev='hd'/>\n  </os>",
             "  <features>\n    <acpi/>\n    <apic/>\n  </features>",
             "  <cpu mode='host-passthrough' check='none' migratable='on'/>",
@@ -152,27 +161,6 @@ def xml_of(guest: ScriptedGuest, *, stored: bool) -> str:
             "</domain>\n",
         ]
     )
-
-
-def _limits_xml(limits: Limits) -> Iterator[str]:
-    inner: list[str] = []
-    weight = limits.number("cpu_weight")
-    if weight is not None:
-        inner.append(f"<shares>{weight}</shares>")
-    for prefix, cap in (("", limits.vcpu_cap), ("global_", limits.guest_cap)):
-        if cap.quota_us is not None:
-            inner.append(f"<{prefix}period>{cap.period_us}</{prefix}period>")
-            inner.append(f"<{prefix}quota>{cap.quota_us}</{prefix}quota>")
-    if inner:
-        yield "\n".join(["  <cputune>", *(f"    {line}" for line in inner), "  </cputune>"])
-    tags = {
-        "hard_limit": limits.number("memory_hard"),
-        "soft_limit": limits.number("memory_soft"),
-        "swap_hard_limit": limits.number("memory_swap_hard"),
-    }
-    known = [f"    <{tag} unit='KiB'>{kib}</{tag}>" for tag, kib in tags.items() if kib is not None]
-    if known:
-        yield "\n".join(["  <memtune>", *known, "  </memtune>"])
 
 
 def _disk_xml(disk: ScriptedDisk, *, live: bool) -> Iterator[str]:

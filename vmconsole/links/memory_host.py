@@ -16,21 +16,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vmconsole.domainxml.reading import DomainDescription
-from vmconsole.inventory.errors import DomainBusy, NoSuchDomain, OutOfRange
-from vmconsole.inventory.facts import Guest, GuestState
+from vmconsole.inventory.errors import DomainBusy, NoSuchDomain, OutOfRange, Unsupported
+from vmconsole.inventory.facts import Guest, GuestState, Host
 from vmconsole.inventory.ids import GuestId
 from vmconsole.inventory.limits import CpuCap
 from vmconsole.inventory.topology import NO_RESOURCES, HostResources
 from vmconsole.links.memory_guests import xml_of
 from vmconsole.links.memory_load import Bounds, Load
+from vmconsole.quotas.proofs import as_text
+from vmconsole.quotas.situation import Situation
+from vmconsole.quotas.table import row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from vmconsole.inventory.ids import HostId
-    from vmconsole.inventory.limits import Limits, LimitWrite
+    from vmconsole.inventory.limits import LimitRef, Limits, LimitWrite
     from vmconsole.links.memory_guests import ScriptedGuest
 
     OnChange = Callable[[str, str], None]
@@ -129,6 +132,16 @@ class ScriptedHost:
             guest = self._known(uuid)
             return guest.memory_kib // 2 if guest.state.has_process else None
 
+    def limit_proofs(self, uuid: str, refs: Sequence[LimitRef]) -> Mapping[LimitRef, str]:
+        """As the files of such a host would be."""
+        with self._lock:
+            guest = self._active(uuid)
+            layout = "v1" if self._is_v1 else "v2"
+            host = Host(self._id, self._id, cgroup_layout=layout, resources=self._resources)
+            live = DomainDescription(xml_of(guest, stored=False)).limits().changed(guest.live.values)
+            situation = Situation(host, self._facts(guest))
+        return {ref: as_text(row_of(ref), live[ref], situation) for ref in refs}
+
     def stored_xml(self, uuid: str) -> str:
         return self.guest_xml(uuid, stored=True)
 
@@ -146,6 +159,7 @@ class ScriptedHost:
             running, facts = guest.state.has_process, self._facts(guest)
             now, next_boot = xml_of(guest, stored=False), xml_of(guest, stored=True)
         description = DomainDescription(now)
+        polling = {ref: value for ref, value in guest.live.values.items() if not row_of(ref).stored}
         return dataclasses.replace(
             facts,
             described=True,
@@ -153,8 +167,8 @@ class ScriptedHost:
             disks=description.disks(),
             interfaces=description.interfaces(),
             iothreads=description.iothreads(),
-            live=description.limits().changed(guest.live.values) if running else None,
-            stored=DomainDescription(next_boot).limits().changed(guest.stored.values),
+            live=description.limits().changed(polling) if running else None,
+            stored=DomainDescription(next_boot).limits(),
         )
 
     def guest_xml(self, uuid: str, *, stored: bool) -> str:

@@ -11,26 +11,32 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from vmconsole.domainxml.capabilities import resources_of
-from vmconsole.domainxml.limits import limits_from_parameters
+from vmconsole.domainxml.limits import limits_from_parameters, polling_of
 from vmconsole.domainxml.reading import DomainDescription
 from vmconsole.inventory.errors import (
     BadDescription,
     NoSuchDomain,
     OperationRefused,
 )
+    OutOfRange,
 from vmconsole.inventory.limits import LimitRef
 from vmconsole.links.domain_rows import guest_of
 from vmconsole.links.limit_calls import setter_of
-from vmconsole.quotas.rows import Call
+from vmconsole.links.host_resources import with_shell_facts
+from vmconsole.links.limit_proofs import from_qemu, from_shell
+from vmconsole.quotas.rows import Call, Kind
+from vmconsole.quotas.sets import parse_set
+from vmconsole.quotas.table import row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import HostId
-    from vmconsole.inventory.limits import Limits, LimitWrite
+    from vmconsole.inventory.limits import Limits, LimitWrite, Value
     from vmconsole.inventory.topology import HostResources
     from vmconsole.links.libvirt_link import Connection
+    from vmconsole.links.base import Shell
 
 _XML_AT_ONCE = 8
 
@@ -38,10 +44,14 @@ _XML_AT_ONCE = 8
 class LibvirtVerbs:
     """``HostVerbs`` of one connection."""
 
-    def __init__(self, connection: Connection, host: HostId, *, cap_parameter: str = "global") -> None:
-        """``cap_parameter`` as in ``inventory.facts.Host``."""
+    def __init__(
+        self, connection: Connection, host: HostId, *, cap_parameter: str = "global", shell: Shell | None = None
+    ) -> None:
+        """``cap_parameter`` as in ``inventory.facts.Host``; ``shell`` of the same host, where there is one."""
         self._connection = connection
         self._cap_parameter = cap_parameter
+        self._shell = shell
+        self._cpus: int | None = None
         self._host = host
 
     def start_guest(self, uuid: str) -> None:
@@ -64,11 +74,15 @@ class LibvirtVerbs:
 
     def write_limits(self, uuid: str, write: LimitWrite, *, stored: bool) -> None:
         """As ``HostVerbs.write_limits``."""
-        node = self._connection.node()
-        setter = setter_of(write, host_cpus=node.cpus or 1, cap_parameter=self._cap_parameter)
+        setter = setter_of(write, host_cpus=self._host_cpus(), cap_parameter=self._cap_parameter)
         self._connection.set_limits(uuid, setter, stored=stored)
 
     def memory_used_kib(self, uuid: str) -> int | None:
+    def _host_cpus(self) -> int:
+        if self._cpus is None:
+            self._cpus = self._connection.node().cpus or 1
+        return self._cpus
+
         """As ``HostVerbs.memory_used_kib``: what the guest's process holds, which is most of its cgroup."""
         try:
             return self._connection.memory_stats(uuid).get("rss")
@@ -76,19 +90,40 @@ class LibvirtVerbs:
             return None
 
     def stored_xml(self, uuid: str) -> str:
+    def limit_proofs(self, uuid: str, refs: Sequence[LimitRef]) -> Mapping[LimitRef, str]:
+        """As ``HostVerbs.limit_proofs``."""
+        found = from_qemu(self._connection, uuid, refs)
+        row = self._connection.domain_row(uuid) if self._shell is not None else None
+        if self._shell is None or row is None:
+            return found
+        taps: dict[str, str] = {}
+        if any(row_of(ref).call is Call.INTERFACE for ref in refs):
+            now = DomainDescription(self._connection.xml(uuid, stored=False))
+            taps = {nic.mac: nic.tap for nic in now.interfaces()}
+        driver = "lxc" if self._cap_parameter == "vcpu" else "qemu"
+        return found | from_shell(self._shell, refs, driver=driver, uuid=uuid, name=row.name, taps=taps)
+
         return self._connection.stored_xml(uuid)
 
     def define(self, uuid: str, xml: str) -> None:
         self._connection.define(xml)
 
     def host_resources(self) -> HostResources:
-        return resources_of(self._connection.capabilities())
+        found = resources_of(self._connection.capabilities())
+        return found if self._shell is None else with_shell_facts(found, self._shell)
 
     def _whole(self, limits: Limits) -> Limits:
-        """Where a guest is capped as one, libvirt calls that its vCPUs' cap."""
-        if self._cap_parameter != "vcpu":
-            return limits
-        return limits.changed({LimitRef("guest_cap"): limits.vcpu_cap, LimitRef("vcpu_cap"): None})
+        """Where a guest is capped as one, libvirt calls that its vCPUs' cap; and a pinning to all CPUs is none."""
+        if self._cap_parameter == "vcpu":
+            limits = limits.changed({LimitRef("guest_cap"): limits.vcpu_cap, LimitRef("vcpu_cap"): None})
+        pins = [ref for ref in limits.values if row_of(ref).kind is Kind.CPUS]
+        return limits.changed(dict.fromkeys(ref for ref in pins if self._is_every(limits[ref])))
+
+    def _is_every(self, chosen: Value) -> bool:
+        try:
+            return isinstance(chosen, str) and parse_set(chosen).issuperset(range(self._host_cpus()))
+        except OutOfRange:
+            return False
 
     def describe_guest(self, uuid: str) -> Guest:
         """As ``HostVerbs.describe_guest``. Limits of a running guest are those of its cgroup, not of its XML."""
@@ -97,19 +132,18 @@ class LibvirtVerbs:
             raise NoSuchDomain("The guest is not there any more.", where=self._connection.where)
         guest = guest_of(row, self._host)
         now = DomainDescription(self._connection.xml(uuid, stored=False))
-        stored: Limits | None = None
+        is_on, live, stored = guest.state.has_process, None, None
+        if is_on:
+            live = self._whole(self._live_limits(uuid, now.limits(), now.iothreads()))
         if guest.persistent:
-            stored = (
-                DomainDescription(self._connection.xml(uuid, stored=True)) if guest.state.has_process else now
-            ).limits()
-            stored = self._whole(stored)
+            kept = DomainDescription(self._connection.xml(uuid, stored=True)) if is_on else now
+            stored = self._whole(kept.limits())
         return dataclasses.replace(
             guest, described=True, title=now.title, disks=now.disks(), interfaces=now.interfaces(),
-            iothreads=now.iothreads(),
-            live=self._whole(self._live_limits(uuid, now.limits())) if guest.state.has_process else None, stored=stored,
+            iothreads=now.iothreads(), live=live, stored=stored,
         )  # fmt: skip
 
-    def _live_limits(self, uuid: str, base: Limits) -> Limits:
+    def _live_limits(self, uuid: str, base: Limits, iothreads: tuple[int, ...]) -> Limits:
         """What the cgroups say goes before what the XML says."""
         getters: tuple[tuple[Call, Callable[..., Mapping[str, int | str]]], ...] = (
             (Call.SCHEDULER, self._connection.scheduler),
@@ -120,6 +154,16 @@ class LibvirtVerbs:
             found = self._or_nothing(functools.partial(read, uuid, stored=False))
             base = limits_from_parameters(call, "", found, base=base)
         return base
+        return self._live_devices(uuid, base, iothreads)
+
+    def _live_devices(self, uuid: str, base: Limits, iothreads: tuple[int, ...]) -> Limits:
+        """What the running guest's XML does not tell: the polling of I/O threads, and rates that disks share."""
+        for disk in [ref.target for ref in base.values if ref.key == "disk_group"]:
+            tune = self._or_nothing(functools.partial(self._connection.block_io_tune, uuid, disk, stored=False))
+            base = limits_from_parameters(Call.BLOCK_IO_TUNE, disk, tune, base=base)
+        if iothreads:
+            stats = self._or_nothing(functools.partial(self._connection.iothread_stats, uuid))
+            base = base.changed(polling_of(stats, iothreads))
 
     @staticmethod
     def _or_nothing(read: Callable[[], Mapping[str, int | str]]) -> Mapping[str, int | str]:

@@ -9,33 +9,44 @@ the steps before it back; and it reads back.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from vmconsole.domainxml.limit_edits import with_limits
 from vmconsole.inventory.deltas import GuestSeen
 from vmconsole.inventory.errors import ConsoleError, LinkError
+from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.limits import LimitRef, Limits, LimitWrite, Value
 from vmconsole.operations.base import Confirmation, Outcome
 from vmconsole.operations.limit_lines import virsh_arguments
+from vmconsole.operations.limit_notes import HELPED_BY_GUEST, note
 from vmconsole.operations.lines import virsh_line
-from vmconsole.quotas.plan import differences, plan
+from vmconsole.quotas.plan import differences, in_text, plan
 from vmconsole.quotas.problems import refuse
+from vmconsole.quotas.proofs import provable
 from vmconsole.quotas.rows import Place
 from vmconsole.quotas.rules import problems
 from vmconsole.quotas.sets import format_set
+from vmconsole.quotas.settled import settled
+from vmconsole.quotas.situation import Situation
 from vmconsole.quotas.table import row_of
 from vmconsole.quotas.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import GuestId
     from vmconsole.links.base import HostVerbs
-    from vmconsole.quotas.situation import Situation
 
 DEADLINE_S = 30.0
+GUEST_PATIENCE_S = 3.0
+"""So long a guest is waited for that must help: to give memory or a vCPU back."""
+LOOK_EVERY_S = 0.15
+UNPLUG_TIMED_OUT = "vcpu-unplug-timeout"
+"""Entry of the catalogue."""
 Changes = "Mapping[LimitRef, Value]"
 NOTHING: Mapping[LimitRef, Value] = MappingProxyType({})
 
@@ -121,15 +132,31 @@ class ChangeLimits:
     def run(self, verbs: HostVerbs) -> Outcome:
         uuid = self.guest.uuid
         before = verbs.describe_guest(uuid)
-        now = replace(self.situation, guest=before, memory_used_kib=verbs.memory_used_kib(uuid))
-        for place, wanted in self.places():
-            refuse(problems(now, place, wanted), where=now.where)
+        host = replace(self.situation.host, state=HostState.CONNECTED)  # else nothing would run here
+        now = Situation(host, before, verbs.memory_used_kib(uuid))
+        wanted = {place: settled(now, place, refs) for place, refs in self.places()}
+        for place, refs in wanted.items():
+            refuse(problems(now, place, refs), where=now.where)
         old_text = verbs.stored_xml(uuid) if self.stored else ""
-        self._write(verbs, now, old_text)
-        after = verbs.describe_guest(uuid)
+        self._write(verbs, now, wanted, old_text)
+        after = self._read_back(verbs, wanted.get(Place.LIVE, NOTHING))
         new_text = verbs.stored_xml(uuid) if self.stored else ""
         text = StoredText(after=new_text, before=old_text) if old_text else None
-        return Outcome((GuestSeen(after),), note=self._note(after), undo=self._undo(now, text))
+        live = provable(wanted.get(Place.LIVE, NOTHING))
+        proofs = verbs.limit_proofs(uuid, live) if live and after.live is not None else {}
+        said = note(replace(now, guest=after), wanted, proofs)
+        return Outcome((GuestSeen(after),), note=said, undo=self._undo(now, text))
+
+    def _read_back(self, verbs: HostVerbs, live: Mapping[LimitRef, Value]) -> Guest:
+        """The guest as it is now. What it must help with itself is waited for a little."""
+        helped = {ref: value for ref, value in live.items() if ref.key in HELPED_BY_GUEST}
+        ends_at = time.monotonic() + GUEST_PATIENCE_S
+        while True:
+            found = verbs.describe_guest(self.guest.uuid)
+            is_there = found.live is None or not differences(found.live, helped)
+            if is_there or time.monotonic() >= ends_at:
+                return found
+            time.sleep(LOOK_EVERY_S)
 
     def _undo(self, before: Situation, text: StoredText | None) -> ChangeLimits:
         old = {
@@ -137,22 +164,43 @@ class ChangeLimits:
         }
         return ChangeLimits(before, old.get(Place.LIVE, NOTHING), old.get(Place.STORED, NOTHING), text)
 
-    def _write(self, verbs: HostVerbs, now: Situation, old_text: str) -> None:
+    def _write(
+        self, verbs: HostVerbs, now: Situation, wanted: Mapping[Place, Mapping[LimitRef, Value]], old_text: str
+    ) -> None:
         written: list[LimitWrite] = []
         try:
-            for place, wanted in self.places():
-                if place is Place.STORED and self.text is not None and self.text.after == old_text:
-                    verbs.define(self.guest.uuid, self.text.before)
-                    continue
-                for write in plan(now.limits(place) or Limits(), wanted):
-                    if place is Place.LIVE:
-                        written.append(write)  # before it is tried: a call that fails may have done half of it
-                    verbs.write_limits(self.guest.uuid, write, stored=place is Place.STORED)
+            if Place.LIVE in wanted:
+                self._write_live(verbs, plan(now.limits(Place.LIVE) or Limits(), wanted[Place.LIVE]), written)
+            if Place.STORED in wanted:
+                self._store(verbs, now.limits(Place.STORED) or Limits(), wanted[Place.STORED], old_text)
         except LinkError:
             raise  # nothing more can be said to the host, and what it did is unknown
         except ConsoleError as error:
             self._take_back(verbs, now, written, old_text, error)
             raise
+
+    def _write_live(self, verbs: HostVerbs, writes: Sequence[LimitWrite], written: list[LimitWrite]) -> None:
+        for write in writes:
+            written.append(write)  # before it is tried: a call that fails may have done half of it
+            try:
+                verbs.write_limits(self.guest.uuid, write, stored=False)
+            except ConsoleError as error:
+                if error.explanation.entry != UNPLUG_TIMED_OUT:
+                    raise  # the guest may still help: what it keeps is read back and said
+
+    def _store(self, verbs: HostVerbs, before: Limits, wanted: Mapping[LimitRef, Value], old_text: str) -> None:
+        uuid = self.guest.uuid
+        if self.text is not None and self.text.after == old_text:
+            verbs.define(uuid, self.text.before)
+            return
+        edits: dict[LimitRef, Value] = {}
+        for write in plan(before, wanted):
+            if in_text(write, before):
+                edits.update(write.values)
+            else:
+                verbs.write_limits(uuid, write, stored=True)
+        if edits:
+            verbs.define(uuid, with_limits(verbs.stored_xml(uuid), edits))
 
     def _take_back(
         self, verbs: HostVerbs, now: Situation, written: list[LimitWrite], old_text: str, error: ConsoleError
@@ -161,7 +209,8 @@ class ChangeLimits:
         before = now.limits(Place.LIVE) or Limits()
         half = before.changed({ref: value for write in written for ref, value in write.values})
         uuid, left = self.guest.uuid, []
-        for write in plan(half, {ref: before[ref] for call in written for ref, _ in call.values}):
+        old = settled(now, Place.LIVE, {ref: before[ref] for call in written for ref, _ in call.values})
+        for write in plan(half, old):
             try:
                 verbs.write_limits(uuid, write, stored=False)
             except ConsoleError:
@@ -173,18 +222,3 @@ class ChangeLimits:
             left.append("the stored definition")
         if left:
             error.add_advice(f"These could not be taken back, look at them: {'; '.join(left)}.")
-
-    def _note(self, after: Guest) -> str:
-        """What the host has now, and a word where that is not what was asked for."""
-        parts, wrong = [], []
-        for place, wanted in self.places():
-            limits = after.live if place is Place.LIVE else after.stored
-            if limits is None:
-                parts.append("the guest ended meanwhile")
-                continue
-            missed = differences(limits, wanted)
-            wrong += [f"{row_of(r).title} is {shown(row_of(r), limits[r])} ({place.value})" for r in missed]
-            parts += [f"{shown(row_of(ref), limits[ref])} {place.value}" for ref in wanted if len(wanted) == 1]
-        if not parts and not wrong:
-            parts = [f"{len(self.live) + len(self.stored)} values read back as asked"]
-        return "; ".join(parts + [f"not as asked: {text}" for text in wrong])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.limits import CpuCap, LimitRef, Limits, LimitWrite, Value
+from vmconsole.inventory.limits import CpuCap, LimitRef, Limits, LimitWrite, Value, is_none
 from vmconsole.quotas.rows import Call
 from vmconsole.quotas.table import BY_KEY, rows_of_call
 
@@ -42,6 +42,24 @@ def plan(before: Limits, wanted: Mapping[LimitRef, Value]) -> tuple[LimitWrite, 
         group = writes.setdefault((_rank(ref, before, after), call, ref.target), {})
         group.update(_whole(call, ref, after) if call in _WHOLE else {ref: after[ref]})
     return tuple(LimitWrite(call.name, target, tuple(found.items())) for (_, call, target), found in writes.items())
+
+
+_LEFT_BY_SETTERS = frozenset(
+    {Call.SCHEDULER, Call.PIN_VCPU, Call.PIN_EMULATOR, Call.PIN_IOTHREAD, Call.NUMA, Call.INTERFACE}
+)
+
+
+def in_text(write: LimitWrite, before: Limits) -> bool:
+    """Whether a stored definition must be edited as text to do this: libvirt's setters leave something behind when
+    they take these away («shares» 0, which keeps the guest from starting, a quota of -1, a pinning to all CPUs, an
+    empty ``<bandwidth>``), or refuse it (NUMA nodes, the throttle group's name).
+    """
+    call, values = Call[write.call], [value for _, value in write.values]
+    if call is Call.BLOCK_IO_TUNE:
+        return any(value is None and ref.key == "disk_group" and before[ref] is not None for ref, value in write.values)
+    if call not in _LEFT_BY_SETTERS:
+        return False
+    return all(map(is_none, values)) if call is Call.INTERFACE else any(map(is_none, values))
 
 
 def _rank(ref: LimitRef, before: Limits, after: Limits) -> int:

@@ -51,10 +51,9 @@ def typed(row: LimitRow, text: str, situation: Situation) -> Value:
             return raw
         case Kind.WEIGHT:
             return _weight(row, raw, situation)
-        case Kind.KIB:
-            return _whole(_size(row, raw, bare=2**20) / 1024)
-        case Kind.KB_PER_S:
-            return _whole(_size(row, raw, bare=1000) / 1000)
+        case Kind.KIB | Kind.KB_PER_S:
+            bare, unit = (2**20, 1024) if row.kind is Kind.KIB else (1000, 1000)
+            return _whole(_size(row, raw, bare=bare) / unit)
         case Kind.BYTES_PER_S | Kind.BYTES:
             return _whole(_size(row, raw, bare=1))
         case Kind.SECONDS:

@@ -37,7 +37,7 @@ def shown(row: LimitRow, value: Value) -> str:
         case Kind.SECONDS:
             return f"{value} s"
         case Kind.NANOSECONDS:
-            return f"{value / 1000:g} µs"
+            return f"{value / 1000:.12g} µs"
     return str(value)
 
 
