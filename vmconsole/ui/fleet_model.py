@@ -36,6 +36,7 @@ Row = HostId | GuestId | GroupId
 ID_ROLE = int(Role.UserRole)
 """What stands in the row."""
 _TOP = 0
+_COLUMNS = len(COLUMNS)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 
@@ -221,10 +222,18 @@ class FleetModel(QAbstractItemModel):
     # -- Qt ----------------------------------------------------------------------------------------------------
 
     def index(self, row: int, column: int, parent: Index = NO_INDEX) -> QModelIndex:
-        if not 0 <= column < len(COLUMNS):
-            return QModelIndex()
-        number, count = self._below_row(parent)
-        return self.createIndex(row, column, number) if 0 <= row < count else QModelIndex()
+        """Asked for each row of a layout, so it looks twice into a table and calls nothing else."""
+        place = parent.row()
+        if place < 0:
+            number, count = _TOP, len(self._below[_TOP])
+        else:
+            rows = self._below.get(parent.internalId(), ())
+            if place >= len(rows) or parent.column() != NAME:
+                return NO_INDEX
+            number, count = rows[place]
+        if 0 <= row < count and 0 <= column < _COLUMNS:
+            return self.createIndex(row, column, number)
+        return NO_INDEX
 
     def _below_row(self, parent: Index) -> tuple[int, int]:
         """The number that the rows below carry, and how many those are."""

@@ -272,7 +272,9 @@ class FleetView(QTreeView):
         filtered = bool(self._fleet.filter)
         rows: list[HostId | GroupId] = [*self._fleet.outline.groups, *self._fleet.outline.hosts]
         for row in rows:
-            self.setExpanded(self._fleet.index_of(row), filtered or row not in self._closed)
+            index, is_open = self._fleet.index_of(row), filtered or row not in self._closed
+            if self.isExpanded(index) is not is_open:
+                self.setExpanded(index, is_open)
 
     def _span(self, rows: Iterable[HostId | GroupId]) -> None:
         """A heading has no figures. A host that is away says why: that matters more than sums of old values."""
