@@ -324,6 +324,18 @@ class Connection:
         with self._domain(uuid, "read the limits of block devices") as domain:
             return dict(domain.blkioParameters(_affect(stored=stored)))
 
+    def block_io_tune(self, uuid: str, disk: str, *, stored: bool) -> dict[str, int | str]:
+        """blockIoTune of one disk: QEMU itself is asked where the guest runs."""
+        with self._domain(uuid, "read the limits of a disk") as domain:
+            return dict(domain.blockIoTune(disk, _affect(stored=stored)))
+
+    def iothread_stats(self, uuid: str) -> dict[str, int | str]:
+        """Polling of a running guest's I/O threads in the keys of the bulk statistics, ``iothread.1.poll-max-ns``."""
+        with self._call("read the polling of I/O threads") as raw:
+            domain = raw.lookupByUUIDString(uuid)
+            found = raw.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_IOTHREAD, 0)
+            return {key: value for _, stats in found for key, value in stats.items()}
+
     def set_limits(self, uuid: str, setter: LimitSetter, *, stored: bool) -> None:
         """One of virDomain's setters of limits, chosen by ``limit_calls``. LIVE and CONFIG are set one at a time."""
         with self._domain(uuid, "set the limits") as domain:
@@ -339,18 +351,6 @@ class Connection:
     def define(self, xml: str) -> None:
         with self._call("store the guest's definition") as raw:
             raw.defineXML(xml)
-
-    def block_io_tune(self, uuid: str, disk: str, *, stored: bool) -> dict[str, int | str]:
-        """blockIoTune of one disk: QEMU itself is asked where the guest runs."""
-        with self._domain(uuid, "read the limits of a disk") as domain:
-            return dict(domain.blockIoTune(disk, _affect(stored=stored)))
-
-    def iothread_stats(self, uuid: str) -> dict[str, int | str]:
-        """Polling of a running guest's I/O threads in the keys of the bulk statistics, ``iothread.1.poll-max-ns``."""
-        with self._call("read the polling of I/O threads") as raw:
-            domain = raw.lookupByUUIDString(uuid)
-            found = raw.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_IOTHREAD, 0)
-            return {key: value for _, stats in found for key, value in stats.items()}
 
     def memory_stats(self, uuid: str) -> dict[str, int]:
         """memoryStats, KiB: ``rss`` is what the guest's process holds."""

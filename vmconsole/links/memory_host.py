@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vmconsole.domainxml.reading import DomainDescription
-from vmconsole.inventory.errors import DomainBusy, NoSuchDomain, OutOfRange, Unsupported
+from vmconsole.inventory.errors import DomainBusy, NoSuchDomain, OutOfRange
 from vmconsole.inventory.facts import Guest, GuestState, Host
 from vmconsole.inventory.ids import GuestId
 from vmconsole.inventory.limits import CpuCap

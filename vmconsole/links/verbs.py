@@ -17,12 +17,12 @@ from vmconsole.inventory.errors import (
     BadDescription,
     NoSuchDomain,
     OperationRefused,
-)
     OutOfRange,
+)
 from vmconsole.inventory.limits import LimitRef
 from vmconsole.links.domain_rows import guest_of
-from vmconsole.links.limit_calls import setter_of
 from vmconsole.links.host_resources import with_shell_facts
+from vmconsole.links.limit_calls import setter_of
 from vmconsole.links.limit_proofs import from_qemu, from_shell
 from vmconsole.quotas.rows import Call, Kind
 from vmconsole.quotas.sets import parse_set
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import HostId
     from vmconsole.inventory.limits import Limits, LimitWrite, Value
     from vmconsole.inventory.topology import HostResources
-    from vmconsole.links.libvirt_link import Connection
     from vmconsole.links.base import Shell
+    from vmconsole.links.libvirt_link import Connection
 
 _XML_AT_ONCE = 8
 
@@ -49,9 +49,9 @@ class LibvirtVerbs:
     ) -> None:
         """``cap_parameter`` as in ``inventory.facts.Host``; ``shell`` of the same host, where there is one."""
         self._connection = connection
-        self._cap_parameter = cap_parameter
         self._shell = shell
         self._cpus: int | None = None
+        self._cap_parameter = cap_parameter
         self._host = host
 
     def start_guest(self, uuid: str) -> None:
@@ -77,19 +77,18 @@ class LibvirtVerbs:
         setter = setter_of(write, host_cpus=self._host_cpus(), cap_parameter=self._cap_parameter)
         self._connection.set_limits(uuid, setter, stored=stored)
 
-    def memory_used_kib(self, uuid: str) -> int | None:
     def _host_cpus(self) -> int:
         if self._cpus is None:
             self._cpus = self._connection.node().cpus or 1
         return self._cpus
 
+    def memory_used_kib(self, uuid: str) -> int | None:
         """As ``HostVerbs.memory_used_kib``: what the guest's process holds, which is most of its cgroup."""
         try:
             return self._connection.memory_stats(uuid).get("rss")
         except OperationRefused:  # it is off, or the driver cannot tell
             return None
 
-    def stored_xml(self, uuid: str) -> str:
     def limit_proofs(self, uuid: str, refs: Sequence[LimitRef]) -> Mapping[LimitRef, str]:
         """As ``HostVerbs.limit_proofs``."""
         found = from_qemu(self._connection, uuid, refs)
@@ -103,6 +102,7 @@ class LibvirtVerbs:
         driver = "lxc" if self._cap_parameter == "vcpu" else "qemu"
         return found | from_shell(self._shell, refs, driver=driver, uuid=uuid, name=row.name, taps=taps)
 
+    def stored_xml(self, uuid: str) -> str:
         return self._connection.stored_xml(uuid)
 
     def define(self, uuid: str, xml: str) -> None:
@@ -153,7 +153,6 @@ class LibvirtVerbs:
         for call, read in getters:
             found = self._or_nothing(functools.partial(read, uuid, stored=False))
             base = limits_from_parameters(call, "", found, base=base)
-        return base
         return self._live_devices(uuid, base, iothreads)
 
     def _live_devices(self, uuid: str, base: Limits, iothreads: tuple[int, ...]) -> Limits:
@@ -164,6 +163,7 @@ class LibvirtVerbs:
         if iothreads:
             stats = self._or_nothing(functools.partial(self._connection.iothread_stats, uuid))
             base = base.changed(polling_of(stats, iothreads))
+        return base
 
     @staticmethod
     def _or_nothing(read: Callable[[], Mapping[str, int | str]]) -> Mapping[str, int | str]:
