@@ -41,10 +41,14 @@ def make_editor(qtbot: QtBot, context: Context) -> Iterator[MakeEditor]:
         sessions: list[FakeSession] = []
 
         def make_session(on_event: Any) -> Any:
-            sessions.append(FakeSession(on_event, **how))
+            sessions.append(FakeSession(on_event, **ours))
             return sessions[0]
 
-        window = ImageEditorWindow(context, how.get("source", SOURCE), make_session)
+        def open_side(source: Any, on_event: Any) -> Any:
+            return FakeSession(on_event, tree=how.get("other_tree"), source=source)
+
+        ours = {name: value for name, value in how.items() if name != "other_tree"}
+        window = ImageEditorWindow(context, how.get("source", SOURCE), make_session, open_side=open_side)
         made.append(window)
         window.show()
         if opened:

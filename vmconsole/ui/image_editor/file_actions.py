@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vmconsole.images.messages import Entry
     from vmconsole.ui.image_editor.browser import Browser
     from vmconsole.ui.image_editor.desk import ImageDesk
+    from vmconsole.ui.image_editor.tool_actions import ToolActions
     from vmconsole.ui.image_editor.transfers import Transfers
     from vmconsole.ui.theme import Theme
 
@@ -33,6 +34,7 @@ class FileActions(QObject):
         self._desk = desk
         self._browser = browser
         self._window = window
+        self._tools: ToolActions | None = None
         self._why_not = self.tr("The image is not open.")
         self._tips: dict[QAction, str] = {}
         keys = QKeySequence.StandardKey
@@ -84,6 +86,10 @@ class FileActions(QObject):
         self._browser.view.addAction(action)
         return action
 
+    def add_tools(self, tools: ToolActions) -> None:
+        """The editing tools are offered in the same menu."""
+        self._tools = tools
+
     # -- what is possible --------------------------------------------------------------------------------------
 
     def set_why_not(self, reason: str) -> None:
@@ -123,7 +129,17 @@ class FileActions(QObject):
         for group in groups:
             menu.addActions(group)
             menu.addSeparator()
+        self._add_tools_to(menu)
         menu.popup(self._browser.view.viewport().mapToGlobal(point))
+
+    def _add_tools_to(self, menu: QMenu) -> None:
+        tools = self._tools
+        if tools is None:
+            return
+        menu.addActions([tools.new_file, tools.link])
+        menu.addSeparator()
+        menu.addActions([action for action in (tools.settings, tools.registry) if tools.fits(action)])
+        menu.addActions([tools.search, tools.compare, tools.properties])
 
     # -- the verbs ---------------------------------------------------------------------------------------------
 

@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compare two states of a disk, or two disks: the list of differences, and the text of each. GUI thread.
+
+Opening a side starts an appliance for it, as opening the image did; both sides are only looked at. What one side has
+can be brought into the draft.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vmconsole.images.comparing import Compared, Comparison, Difference
+from vmconsole.images.messages import EntryKind, FileContent, ImageSource
+from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.compare_sides import Choice, OpenSide, SideDesk
+from vmconsole.ui.image_editor.diff_view import DiffView
+from vmconsole.ui.image_editor.difference_list import DifferenceList
+from vmconsole.ui.image_editor.look import Tone, plain_label
+from vmconsole.ui.image_editor.strip import Strip
+from vmconsole.ui.image_editor.text_diff import DiffLine, text_diff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmconsole.inventory.errors import Explanation
+    from vmconsole.ui.bridge import Bridge
+    from vmconsole.ui.formats import Formats
+    from vmconsole.ui.image_editor.desk import ImageDesk
+
+COMPARED_BYTES_MAX = 1 << 20
+"""As much of two texts as is compared line by line; their digests tell of the rest."""
+
+
+class CompareWindow(QDialog):
+    """``changed`` carries a path after it was brought into the draft."""
+
+    changed = Signal(str)
+
+    def __init__(
+        self,
+        desk: ImageDesk,
+        bridge: Bridge,
+        open_side: OpenSide,
+        found: list[Choice],
+        formats: Formats,
+        window: QWidget,
+        *,
+        may_edit: bool,
+    ) -> None:
+        super().__init__(window)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(self.tr("Compare"))
+        self._desk, self._bridge, self._open_side = desk, bridge, open_side
+        self._formats, self._may_edit = formats, may_edit
+        self._choices = found
+        self._sides: tuple[SideDesk, ...] = ()
+        self._comparison: Comparison | None = None
+        self._asked = 0
+        self._closed = False
+        self._folder = tempfile.TemporaryDirectory(prefix="vmconsole-back-")
+        self.first = self._box(self.tr("First"))
+        self.second = self._box(self.tr("Second"))
+        if len(found) > 1:
+            self.first.setCurrentIndex(1)
+        self.more = self._button(self.tr("&Other Image…"), self._on_other)
+        self.more.setToolTip(self.tr("Compare with another image file"))
+        self.go = self._button(self.tr("&Compare"), self.start)
+        self.stop = self._button(self.tr("&Stop"), self.stop_comparing)
+        self.note = Strip(self.tr("Note"), parent=self)
+        self.note.hide()
+        self.list = DifferenceList(formats, self)
+        self.list.currentItemChanged.connect(self._on_selected)
+        self.about = plain_label("", self, name=self.tr("About the difference"))
+        self.about.setWordWrap(True)
+        self.diff = DiffView(self)
+        self.diff.setAccessibleName(self.tr("Difference of the texts"))
+        self.status = plain_label("", self, name=self.tr("State"))
+        self.back = (
+            self._button(self.tr("Bring &First Into the Draft"), lambda: self._bring_back(0)),
+            self._button(self.tr("Bring S&econd Into the Draft"), lambda: self._bring_back(1)),
+        )
+        self._lay_out()
+        self._say_idle()
+        self._update_buttons()
+        self.resize(980, 600)
+
+    def _box(self, name: str) -> QComboBox:
+        box = QComboBox(self)
+        box.setAccessibleName(name)
+        box.addItems([choice.words for choice in self._choices])
+        return box
+
+    def _button(self, text: str, pressed: Callable[[], object]) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setAccessibleName(text.replace("&", ""))
+        button.setAutoDefault(False)
+        button.clicked.connect(lambda _checked=False: pressed())
+        return button
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.addWidget(plain_label(self.tr("First:"), self))
+        top.addWidget(self.first, 1)
+        top.addWidget(plain_label(self.tr("Second:"), self))
+        top.addWidget(self.second, 1)
+        top.addWidget(self.more)
+        top.addWidget(self.go)
+        top.addWidget(self.stop)
+        lower = QWidget(self)
+        inner = QVBoxLayout(lower)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(self.about)
+        inner.addWidget(self.diff, 1)
+        split = QSplitter(Qt.Orientation.Vertical, self)
+        split.addWidget(self.list)
+        split.addWidget(lower)
+        split.setChildrenCollapsible(False)
+        below = QHBoxLayout()
+        below.addWidget(self.status, 1)
+        for button in self.back:
+            below.addWidget(button)
+        column = QVBoxLayout(self)
+        column.addLayout(top)
+        column.addWidget(self.note)
+        column.addWidget(split, 1)
+        column.addLayout(below)
+
+    def _say_idle(self) -> None:
+        if len(self._choices) > 1:
+            self.status.setText(self.tr("Choose two, and press Compare. Both are only looked at."))
+        else:
+            words = self.tr("No draft, and no snapshot in the image: add another image to compare with.")
+            self.status.setText(words)
+
+    def _on_other(self) -> None:
+        """Another image on the same machine, by its path."""
+        where = self._desk.session.source.where
+        title = self.tr("Another image on {host}").format(host=names.shown(where) or self.tr("this computer"))
+        dialog = PathDialog(title, self)
+        dialog.accepted.connect(lambda: self._add_other(dialog.path.text().strip()))
+        dialog.open()
+
+    def _add_other(self, path: str) -> None:
+        source = self._desk.session.source
+        other = ImageSource(path, "", where=source.where, is_read_only=True, backing_folders=source.backing_folders)
+        self._choices = [*self._choices, Choice(names.shown(path), other)]
+        for box in (self.first, self.second):
+            box.addItem(names.shown(path))
+        self.first.setCurrentIndex(len(self._choices) - 1)
+        self._say_idle()
+        self._update_buttons()
+
+    # -- comparing ---------------------------------------------------------------------------------------------
+
+    @Slot()
+    def start(self) -> None:
+        """Open what is not open yet, and compare."""
+        chosen = [self._choices[box.currentIndex()] for box in (self.first, self.second)]
+        self.note.hide()
+        if chosen[0] is chosen[1]:
+            self.note.say(self.tr("Choose two different ones."))
+            return
+        self.stop_comparing()
+        self.list.clear()
+        self._show_diff([])
+        old, self._sides = self._sides, ()
+        # A side that is open already stays open: another comparison need not start its appliance again.
+        self._sides = tuple(self._side(choice, old) for choice in chosen)
+        for side in old:
+            if side not in self._sides:
+                side.close()
+        self._open_next()
+
+    def _side(self, choice: Choice, old: tuple[SideDesk, ...]) -> SideDesk:
+        kept = next((side for side in old if side.choice is choice), None)
+        return kept or SideDesk(choice, self._desk, self._open_side, self._bridge, self)
+
+    def _open_next(self) -> None:
+        side = next((side for side in self._sides if not side.is_open), None)
+        self._update_buttons()
+        if side is None:
+            self._compare()
+            return
+        self.status.setText(self.tr("Opening: {what}. This takes as long as opening the disk did…").format(
+            what=side.choice.words
+        ))  # fmt: skip
+        self.stop.setEnabled(True)
+        side.open(self._open_next, self._on_open_failed)
+
+    def _on_open_failed(self, problem: Explanation | None) -> None:
+        if problem is not None:
+            self._say_problem(problem)
+        self._sides_closed()
+        self.status.setText(self.tr("Stopped."))
+
+    def _sides_closed(self) -> None:
+        for side in self._sides:
+            side.close()
+        self._sides = ()
+        self._update_buttons()
+
+    def _compare(self) -> None:
+        first, second = (side.desk.session.tools for side in self._sides)
+        call = self._bridge.call
+        self._comparison = Comparison(
+            first,
+            second,
+            on_found=lambda found: call(lambda: self._on_found(found)),
+            on_progress=lambda folder, looked: call(lambda: self._on_progress(folder, looked)),
+            on_end=lambda done: call(lambda: self._on_end(done)),
+        )
+        self.status.setText(self.tr("Comparing…"))
+        self._update_buttons()
+        self._comparison.start()
+
+    def _on_found(self, found: tuple[Difference, ...]) -> None:
+        if not self._closed:
+            self.list.add(found)
+
+    def _on_progress(self, folder: str, looked: int) -> None:
+        if not self._closed and self._comparison is not None:
+            words = self.tr("Comparing: {n} names looked at; now in {folder}")
+            self.status.setText(words.format(n=looked, folder=names.shown(folder)))
+
+    def _on_end(self, done: Compared) -> None:
+        if self._closed:
+            return
+        self._comparison = None
+        if done.problem is not None:
+            self._say_problem(done.problem)
+        if done.left_out:
+            words = self.tr("{n} folders could not be read.").format(n=len(done.left_out))
+            self.note.say(words, names.shown(" · ".join(done.left_out[:3])))
+        count = self.tr("{n} differences").format(n=done.differences)
+        if not done.differences and done.is_whole:
+            count = self.tr("No difference")
+        words = self.tr("{count} in {n} names.").format(count=count, n=done.looked_at)
+        self.status.setText(words if done.is_whole else self.tr("Not to the end: {words}").format(words=words))
+        self._update_buttons()
+
+    @Slot()
+    def stop_comparing(self) -> None:
+        """Also while a side is being opened."""
+        if self._comparison is not None:
+            self._comparison.stop()
+        for side in self._sides:
+            if not side.is_open:
+                side.desk.session.cancel()
+
+    def _say_problem(self, problem: Explanation) -> None:
+        text = " ".join(part for part in (problem.cause, problem.advice) if part)
+        self.note.say(problem.what, text, tone=Tone.PROBLEM)
+
+    # -- one difference ----------------------------------------------------------------------------------------
+
+    @Slot()
+    def _on_selected(self) -> None:
+        self._asked += 1
+        self._update_buttons()
+        found = self.list.current()
+        if found is None or len(self._sides) != 2:
+            self._show_diff([])
+            return
+        self.about.setText(self._about(found))
+        if found.is_folder or not self._has_text(found):
+            self.diff.show_lines([])
+            return
+        contents: list[bytes | None] = [None, None]
+        self._read(found, 0, self._asked, contents)
+
+    def _has_text(self, found: Difference) -> bool:
+        return any(one is not None and one.kind is EntryKind.FILE for one in (found.first, found.second))
+
+    def _about(self, found: Difference) -> str:
+        digests = [
+            self.tr("{which}: SHA-256 {digest}").format(which=side.choice.words, digest=digest)
+            for side, digest in zip(self._sides, (found.first_sha256, found.second_sha256), strict=True)
+            if digest
+        ]
+        links = [one.link_target for one in (found.first, found.second) if one is not None and one.link_target]
+        targets = [self.tr("Points to {target}").format(target=names.shown(" → ".join(links)))] if links else []
+        return "\n".join([names.shown(found.path), *targets, *digests])
+
+    def _read(self, found: Difference, which: int, number: int, contents: list[bytes | None]) -> None:
+        """Read the first, then the second; then compare them aside."""
+        if number != self._asked:
+            return
+        if which == 2:
+            first, second = contents
+            self._desk.aside(
+                lambda: text_diff(first, second),
+                lambda lines: self._show_diff(lines) if number == self._asked else None,
+            )
+            return
+        one = (found.first, found.second)[which]
+        if one is None or one.kind is not EntryKind.FILE:
+            self._read(found, which + 1, number, contents)
+            return
+
+        def take(content: FileContent) -> None:
+            contents[which] = content.data
+            self._read(found, which + 1, number, contents)
+
+        desk = self._sides[which].desk
+        reading = desk.session.read_file(found.path, limit_bytes=COMPARED_BYTES_MAX)
+        desk.ask(reading, take, failed=lambda problem: self._say_problem(problem) if number == self._asked else None)
+
+    def _show_diff(self, lines: list[DiffLine]) -> None:
+        self.diff.show_lines(lines)
+        if not lines:
+            self.about.setText(self.tr("Select a difference to see it here."))
+
+    def _update_buttons(self) -> None:
+        if self._closed:
+            return
+        found = self.list.current()
+        is_busy = self._comparison is not None or any(not side.is_open for side in self._sides)
+        self.go.setEnabled(len(self._choices) > 1 and not is_busy)
+        self.stop.setEnabled(is_busy)
+        for which, button in enumerate(self.back):
+            there = found is not None and (found.first, found.second)[which] is not None
+            button.setEnabled(
+                self._may_edit and there and len(self._sides) == 2 and self._sides[which].may_take and not is_busy
+            )
+            button.setVisible(self._may_edit)
+
+    # -- bringing back -----------------------------------------------------------------------------------------
+
+    def _bring_back(self, which: int) -> None:
+        """Copy a file or folder, with all it has, from one side into the draft."""
+        found = self.list.current()
+        if found is None:
+            return
+        side, path = self._sides[which], found.path
+        packed = Path(self._folder.name) / "packed.tar"
+        self.status.setText(self.tr("Bringing {path} into the draft…").format(path=names.shown(path)))
+
+        def unpack(_packed: object) -> None:
+            unpacking = self._desk.session.tools.unpack(packed, path)
+            self._desk.ask(unpacking, done, failed=self._on_back_failed, cancelled=self._on_back_stopped)
+
+        def done(_none: object) -> None:
+            packed.unlink(missing_ok=True)
+            self.status.setText(self.tr("{path} is in the draft now.").format(path=names.shown(path)))
+            self.changed.emit(path)
+
+        packing = side.desk.session.tools.pack(path, packed)
+        side.desk.ask(packing, unpack, failed=self._on_back_failed, cancelled=self._on_back_stopped)
+
+    def _on_back_failed(self, problem: Explanation) -> None:
+        self._say_problem(problem)
+        self.status.setText(self.tr("It was not brought into the draft."))
+
+    def _on_back_stopped(self) -> None:
+        self.status.setText(self.tr("Stopped; it was not brought into the draft."))
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def done(self, result: int) -> None:
+        self.close_all()
+        super().done(result)
+
+    def close_all(self) -> None:
+        """End the comparison, the sessions that were opened for it, and the files on this machine."""
+        if self._closed:
+            return
+        self._closed = True
+        comparison, self._comparison = self._comparison, None
+        if comparison is not None:
+            comparison.stop()
+        for side in self._sides:
+            side.close()
+        self._folder.cleanup()
+
+
+class PathDialog(QDialog):
+    """Asks for the path of an image on the editor's host."""
+
+    def __init__(self, title: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowModality(Qt.WindowModality.WindowModal)
+        self.setWindowTitle(title)
+        self.path = QLineEdit(self)
+        self.path.setAccessibleName(self.tr("Path of the image"))
+        self.path.setPlaceholderText("/var/lib/libvirt/images/…")
+        buttons = QDialogButtonBox(self)
+        buttons.setStandardButtons(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        ok = buttons.button(QDialogButtonBox.StandardButton.Ok)
+        ok.setEnabled(False)
+        self.path.textChanged.connect(lambda text: ok.setEnabled(text.strip().startswith("/")))
+        column = QVBoxLayout(self)
+        column.addWidget(plain_label(self.tr("Path of the image:"), self))
+        column.addWidget(self.path)
+        column.addWidget(buttons)
+        self.setMinimumWidth(480)
