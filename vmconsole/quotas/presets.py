@@ -61,9 +61,12 @@ def _wish(key: str, text: object, name: str) -> Wish:
 def text_of(preset: Preset) -> str:
     """TOML."""
     lines = [f"title = {_quoted(preset.title)}", f"about = {_quoted(preset.about)}", "", "[limits]"]
-    for wish in preset.wishes:
-        lines.append(f"{_quoted(str(wish)) if wish.target else wish.key} = {_quoted(wish.text)}")
+    lines += [f"{_key(wish)} = {_quoted(wish.text)}" for wish in preset.wishes]
     return "\n".join(lines) + "\n"
+
+
+def _key(wish: Wish) -> str:
+    return _quoted(str(wish)) if wish.target else wish.key
 
 
 def _quoted(text: str) -> str:

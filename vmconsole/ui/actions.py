@@ -91,6 +91,8 @@ class GuestActions(QObject):
         self._window = parent
         self._verbs = {verb.key: verb for verb in verbs()}
         self._question: QMessageBox | None = None
+        self.more: Sequence[QAction] = ()
+        """What else can be done with the selected guests, for the end of the menus."""
         self.actions = {verb.key: self._action(verb) for verb in self._verbs.values()}
         theme.changed.connect(self._on_theme)
         self.refresh()
@@ -109,6 +111,9 @@ class GuestActions(QObject):
             menu.addAction(self[key])
         menu.addSeparator()
         menu.addAction(self["force-off"])
+        if self.more:
+            menu.addSeparator()
+            menu.addActions(self.more)
         return menu
 
     def refresh(self) -> None:

@@ -41,6 +41,7 @@ from vmconsole.ui.host_actions import HostActions
 from vmconsole.ui.host_page import HostPage
 from vmconsole.ui.host_tabs import HostTabs
 from vmconsole.ui.layout_memory import GROUPING, LayoutMemory
+from vmconsole.ui.limits.actions import LimitActions
 from vmconsole.ui.menus import Menus
 from vmconsole.ui.tasks_dock import TasksDock
 from vmconsole.ui.theme import Theme, set_scheme
@@ -137,6 +138,8 @@ class MainWindow(QMainWindow):
         self.events_dock = EventsDock(context.store, theme, formats, self)
         self.guest_actions = GuestActions(context, theme, self.tree.chosen_guests, self)
         self.columns_menu = ColumnsMenu(self.tree, self)
+        self.limit_actions = LimitActions(context, theme, self.tree.chosen_guests, self, told=self._on_told)
+        self.guest_actions.more = self.limit_actions.all()
         self.menus = Menus(self, theme, self.guest_actions, self.host_actions)
         self._summary = QLabel(self)
         self._problems = QPushButton(self)
@@ -243,6 +246,7 @@ class MainWindow(QMainWindow):
     def _refresh_all(self) -> None:
         store = self.context.store
         self.guest_actions.refresh()
+        self.limit_actions.refresh()
         self.host_actions.refresh()
         self._refresh_undo()
         self._summary.setText(status_summary.summary(store))
@@ -297,6 +301,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _on_chosen(self) -> None:
         self.guest_actions.refresh()
+        self.limit_actions.refresh()
         self.host_actions.refresh()
         self._soon.start()
 
