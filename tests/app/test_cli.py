@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from vmconsole.app import cli
+from vmconsole.app.edit_target import EditTarget
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_hosts_may_be_given_more_than_once() -> None:
@@ -45,3 +51,40 @@ def test_version_and_help_answer(capsys: pytest.CaptureFixture[str]) -> None:
             cli.parse([word])
         assert left.value.code == 0
     assert "vmconsole" in capsys.readouterr().out
+
+
+def test_an_image_is_named_as_a_file_a_path_on_a_host_or_a_guests_disk(tmp_path: Path) -> None:
+    file = tmp_path / "a disk.qcow2"
+    file.touch()
+
+    def target(text: str) -> EditTarget | None:
+        return cli.parse(["--edit-image", text]).edit_image
+
+    assert target(str(file)) == EditTarget(path=str(file))
+    assert target("ssh://root@kvm1:2222/srv/a%20b.raw") == EditTarget(
+        "qemu+ssh://root@kvm1:2222/system", "/srv/a b.raw"
+    )
+    assert target("qemu+ssh://kvm1/system#web1/vdb") == EditTarget("qemu+ssh://kvm1/system", guest="web1", disk="vdb")
+    assert target("qemu:///system#web1") == EditTarget("qemu:///system", guest="web1")
+    assert target("qemu+ssh://kvm1/system#/srv/x") == EditTarget("qemu+ssh://kvm1/system", path="/srv/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/nowhere/x.qcow2", "No such file"),
+        ("/tmp", "neither a file"),
+        ("qemu+ssh://kvm1/system", "which disk"),
+        ("qemu+ssh://kvm1/system#", "which disk"),
+        ("qemu+ssh://kvm1/system#web1/", "not like GUEST"),
+        ("ssh://kvm1", "not like ssh://"),
+        ("what://kvm1#a", "no libvirt driver"),
+        ("qemu+tls://kvm1/system#a", "through SSH"),
+        ("test:///default#test", "through SSH"),
+    ],
+)
+def test_a_wrong_image_is_refused_with_a_sentence(text: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.parse(["--edit-image", text])
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole import __version__
+from vmconsole.app.edit_target import HELP, EditTarget, edit_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,7 @@ class Options:
     after_s: float | None = None
     use_keyring: bool = False
     show: str = ""
+    edit_image: EditTarget | None = None
     debug: bool = False
     self_test: bool = False
     bench: Path | None = None
@@ -55,6 +57,7 @@ def parse(argv: Sequence[str]) -> Options:
         after_s=after_s,
         use_keyring=given.use_keyring,
         show=given.show,
+        edit_image=given.edit_image,
         debug=given.debug,
         self_test=given.self_test,
         bench=given.bench_json,
@@ -99,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         help="keep settings, history, caches and drafts below DIR instead of the user's own places")  # fmt: skip
     add("--demo", metavar="hosts=N,domains=N,seed=N", nargs="?", const=Demo(), type=demo_of,
         help="scripted hosts inside the program; needs no hypervisor")  # fmt: skip
+    add("--edit-image", metavar="FILE|URI", type=edit_target, help=HELP)
     add("--show", metavar="GUEST", default="", help="select the guest of this name when it appears")
     add(
         "--after",
