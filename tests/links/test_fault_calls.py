@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.links.fault_engine import RECOVERY_S, SETTLED_S, Report, Wired, wait_state
+from tests.links.fault_list import master_pid
 from tests.links.recording import Recorder, wait_until
 from vmconsole.inventory import deltas
 from vmconsole.inventory.facts import HostState
@@ -107,6 +109,32 @@ def test_an_act_in_flight_ends_unknown_later_ones_fail_at_once_and_a_restart_cur
         "act_unknown_s": round((task.ended_at or 0) - task.began_at, 2),
         "restart_s": round(restarted_s, 2), "total_s": round(time.monotonic() - frozen_at, 2),
     })  # fmt: skip
+    assert one.states() == one.host.domains(timeout_s=30)
+    if one.states()[name] == "paused":
+        one.host.virsh("resume", name)
+
+
+def test_an_act_in_flight_when_the_connection_dies_ends_unknown(
+    well: list[Wired], asked: Asked, report: Report
+) -> None:
+    one = well[0]
+    name = one.host.guests[0]
+    one.host.freeze()  # so that the act is surely under way
+    (number,) = asked.runner.run([PauseGuest(guest(one, name), name)])
+    asked.wait_for(number, TaskState.RUNNING, within_s=5)
+    command = one.link.debug().lanes[-1]
+    assert command.name.startswith("command ")
+    wait_until(lambda: one.link.debug().lanes[-1].busy_s is not None, what="the call has begun")
+    mark, killed_at = one.posted.mark(), time.monotonic()
+    os.kill(master_pid(one), signal.SIGKILL)
+    task = asked.end_of(number, within_s=5)
+    ended_s = time.monotonic() - killed_at
+    one.host.thaw()
+    one.posted.host(HostState.CONNECTED, within_s=RECOVERY_S, since=mark)
+    one.posted.listing(since=mark)
+    report({"fault": "ssh master killed under an act", "act_unknown_s": round(ended_s, 2), "note": task.note})
+    assert task.state is TaskState.UNKNOWN
+    assert "Reconnect and look" in task.note
     assert one.states() == one.host.domains(timeout_s=30)
     if one.states()[name] == "paused":
         one.host.virsh("resume", name)

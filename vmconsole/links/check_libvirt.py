@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.catalogue import catalogue
-from vmconsole.inventory.errors import ConsoleError
+from vmconsole.inventory.errors import ConsoleError, HostNotAnswering
 from vmconsole.links.check_steps import Step, passed
+from vmconsole.links.doors import local_door
 from vmconsole.links.ssh import SshShell
 
 if TYPE_CHECKING:
     from vmconsole.links.base import Shell
     from vmconsole.links.domain_rows import NodeFacts
+    from vmconsole.links.transport import Door
     from vmconsole.links.uri import ConnectionUri
 
 DEADLINE_S = 10.0
@@ -22,9 +25,19 @@ DEADLINE_S = 10.0
 
 def ask_libvirt(uri: ConnectionUri, shell: Shell | None, *, deadline_s: float = DEADLINE_S) -> Step:
     """The step «libvirt». Raises ConsoleError; HostNotAnswering past the deadline, when a call that goes through our
-    SSH is freed at once, and one of libvirt's own transports ends when its daemon does."""
-    door = shell.rpc_door() if isinstance(shell, SshShell) else None
-    address = uri.for_libvirt(ssh_wrapper="" if door is None else str(door.script))
+    SSH or to this machine's daemon is freed at once; one of libvirt's own transports ends when its daemon does."""
+    with tempfile.TemporaryDirectory(prefix="vmc-", ignore_cleanup_errors=True) as folder:
+        return _ask_through(uri, *_door(uri, shell, Path(folder)), deadline_s=deadline_s)
+
+
+def _door(uri: ConnectionUri, shell: Shell | None, folder: Path) -> tuple[str, Door | None]:
+    if isinstance(shell, SshShell):
+        door = shell.rpc_door()
+        return uri.for_libvirt(ssh_wrapper=str(door.script)), door
+    return (local_door(uri, folder) if uri.is_local_daemon else None) or (uri.for_libvirt(), None)
+
+
+def _ask_through(uri: ConnectionUri, address: str, door: Door | None, *, deadline_s: float) -> Step:
     answers: list[NodeFacts | BaseException] = []
     asker = threading.Thread(
         target=lambda: answers.append(_ask(address, where=uri.display_name, read_only=uri.read_only)),
@@ -38,7 +51,11 @@ def ask_libvirt(uri: ConnectionUri, shell: Shell | None, *, deadline_s: float = 
         door.shut()
         asker.join(1.0)
     if is_late:
-        raise catalogue().own_error("check-daemon-late", where=uri.display_name, seconds=f"{deadline_s:.0f}")
+        raise HostNotAnswering(
+            f"libvirt's daemon took the connection, and did not answer within {deadline_s:.0f} s.",
+            cause="It hangs, often on storage that does not answer.",
+            where=uri.display_name,
+        )
     answer = answers[0]
     if isinstance(answer, BaseException):
         raise answer
