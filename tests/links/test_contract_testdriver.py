@@ -9,6 +9,7 @@ import pytest
 
 from tests.links.contract import LinkContract, LinkWorld
 from tests.links.recording import QuietSampler, Recorder
+from vmconsole.inventory.errors import OperationRefused
 from vmconsole.links.host_link import HostLink
 from vmconsole.links.uri import parse_uri
 
@@ -41,3 +42,10 @@ class TestOnTestDriver(LinkContract):
     def test_the_hypervisor_is_named_where_it_is_not_qemu(self, world: LinkWorld) -> None:
         world.connect()
         assert world.posted.host_that(lambda h: "qemu" in h.versions).versions["qemu"].startswith("TEST ")
+
+    def test_its_storage_pool_has_a_folder(self, world: LinkWorld) -> None:
+        world.connect()
+        asked = world.link.submit(lambda verbs: (verbs.pool_folders(), verbs.pool_volumes()), deadline_s=10)
+        assert asked.result(timeout=15) == (("/default-pool",), ())
+        gone = world.link.submit(lambda verbs: verbs.volume_path("default-pool", "gone"), deadline_s=10)
+        assert isinstance(gone.exception(timeout=15), OperationRefused)

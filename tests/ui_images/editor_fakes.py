@@ -25,12 +25,16 @@ from vmconsole.images.messages import (
     Folder,
     ImageMode,
     ImageOverview,
+    ImageSnapshot,
     ImageSource,
+    Ownership,
     Progressed,
     SessionState,
     StateChanged,
     Transferred,
+    Usage,
 )
+from vmconsole.images.way_back import WayBack
 from vmconsole.inventory.errors import Explanation, ImageError, ImageUnreadable
 
 if TYPE_CHECKING:
@@ -74,7 +78,7 @@ def sample_tree() -> Node:
     )
     top.children["<b>bold"] = file("not rich\n")
     top.children["line\nbreak"] = file("odd\n")
-    top.children["bad-\\xff"] = Node(EntryKind.FILE, b"x", addressable=False)
+    top.children["bad-\udcff"] = Node(EntryKind.FILE, b"x")
     return top
 
 
@@ -97,12 +101,18 @@ class FakeSession:
         self.gate = threading.Event()
         self.gate.set()
         self.fail_next: Exception | None = None
+        self.key = ""
+        self.is_locked = False
+        """There is a third filesystem, which ``key`` opens."""
+        self.snapshots: tuple[ImageSnapshot, ...] = ()
         self.calls: list[str] = []
         self.closed_with: bool | None = None
         self.thread_names: set[str] = set()
         self._export_takes_s = export_takes_s
         self._on_event = on_event
         self._changes: list[Change] = []
+        self._undone: list[Change] = []
+        self.back: WayBack | None = None
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fake-session")
         self._stop = threading.Event()
         self.tools = FakeTools(self)
@@ -112,11 +122,29 @@ class FakeSession:
     def open(self) -> Future[ImageOverview]:
         return self._do("open", self._open)
 
-    def list_folder(self, path: str) -> Future[Folder]:
-        return self._do(f"list {path}", lambda: self._list(path))
+    def list_folder(self, path: str, *, on_part: Callable[[Folder], None] | None = None) -> Future[Folder]:
+        def listed() -> Folder:
+            whole = self._list(path)
+            for entry in whole.entries if on_part is not None else ():
+                on_part(Folder(path, (entry,)))
+            return whole
+
+        return self._do(f"list {path}", listed)
 
     def show_filesystem(self, device: str | None) -> Future[ImageOverview]:
         return self._do(f"show {device}", self._overview)
+
+    def unlock(self, device: str, key: str) -> Future[ImageOverview]:
+        def unlock() -> ImageOverview:
+            if key != self.key:
+                raise ImageUnreadable(f"{device} was not unlocked.", entry="image-wrong-passphrase")
+            self.is_locked = False
+            return self._overview()
+
+        return self._do(f"unlock {device}", unlock)
+
+    def usage(self) -> Future[tuple[Usage, ...]]:
+        return self._do("usage", lambda: (Usage("/dev/sda1", 18 << 30, 7 << 30),))
 
     def read_file(self, path: str, *, limit_bytes: int) -> Future[FileContent]:
         def read() -> FileContent:
@@ -135,8 +163,14 @@ class FakeSession:
         return self._do(f"write {path}", write)
 
     def import_paths(
-        self, local_paths: Sequence[Path], folder: str, *, conflict: Conflict = Conflict.REFUSE
+        self,
+        local_paths: Sequence[Path],
+        folder: str,
+        *,
+        conflict: Conflict = Conflict.REFUSE,
+        ownership: Ownership = Ownership.FOLDER,
     ) -> Future[Transferred]:
+        self.ownership = ownership
         return self._do(f"import {conflict.name}", lambda: self._import(list(local_paths), folder, conflict))
 
     def export_paths(self, guest_paths: Sequence[str], local_folder: Path) -> Future[Transferred]:
@@ -183,12 +217,50 @@ class FakeSession:
 
         return self._do("discard", discard)
 
-    def apply(self) -> Future[Applied]:
+    def undo(self, steps: int = 1) -> Future[ImageOverview]:
+        def undo() -> ImageOverview:
+            for _ in range(steps):
+                self._undone.insert(0, self._changes.pop())
+            self._on_event(ChangesChanged(tuple(self._changes), tuple(self._undone)))
+            return self._overview()
+
+        return self._do("undo", undo)
+
+    def redo(self, steps: int = 1) -> Future[ImageOverview]:
+        def redo() -> ImageOverview:
+            for _ in range(steps):
+                self._changes.append(self._undone.pop(0))
+            self._on_event(ChangesChanged(tuple(self._changes), tuple(self._undone)))
+            return self._overview()
+
+        return self._do("redo", redo)
+
+    def way_back(self) -> WayBack | None:
+        return self.back
+
+    def take_back(self) -> Future[Applied]:
+        def take_back() -> Applied:
+            assert self.back is not None
+            self.back = replace(self.back, is_taking_back=not self.back.is_taking_back)
+            self._say(SessionState.APPLIED, "taken back")
+            return Applied(1, 4096, 1.0)
+
+        return self._do("take back", take_back)
+
+    def forget_way_back(self) -> Future[None]:
+        def forget() -> None:
+            self.back = None
+
+        return self._do("forget way back", forget)
+
+    def apply(self, *, keeps_way_back: bool = True) -> Future[Applied]:
         def apply() -> Applied:
             self._say(SessionState.APPLYING, "writing the disk")
             done = Applied(len(self._changes), 4096, 1.5)
+            words = tuple(change.words for change in self._changes)
             self._changes.clear()
             self._on_event(ChangesChanged(()))
+            self.back = WayBack("id", "", "", "", "", "", words, "f", 70_000, "") if keeps_way_back else None
             self._say(SessionState.APPLIED, "done")
             return done
 
@@ -236,6 +308,7 @@ class FakeSession:
         self._on_event(StateChanged(state, words))
 
     def _note(self, verb: ChangeVerb, path: str, *, detail: str = "", size: int = 0) -> None:
+        self._undone.clear()
         self._changes.append(Change(len(self._changes) + 1, verb, path, detail, size, time.time()))
         self._on_event(ChangesChanged(tuple(self._changes)))
 
@@ -256,10 +329,19 @@ class FakeSession:
             (
                 Filesystem("/dev/sda1", "ext4", "root", "0d3a", 19 << 30, "/", is_writable=True),
                 Filesystem("/dev/sda2", "swap", "", "77aa", 1 << 30, "", problem="Swap space holds no files."),
+                *self._third(),
             ),
             "Debian GNU/Linux 12 (bookworm)",
             has_os_tree=True,
+            snapshots=self.snapshots,
         )
+
+    def _third(self) -> tuple[Filesystem, ...]:
+        if not self.key:
+            return ()
+        if self.is_locked:
+            return (Filesystem("/dev/sda3", "crypto_LUKS", "", "9f", 5 << 30, problem="Locked.", is_locked=True),)
+        return (Filesystem("/dev/mapper/unlocked_sda3", "ext4", "vault", "9e", 5 << 30, "/srv", is_writable=True),)
 
     def _node(self, path: str) -> Node:
         node = self.tree

@@ -13,9 +13,10 @@ from PySide6.QtCore import Qt
 from tests.ui_images.editor_fakes import FakeSession
 from vmconsole.images.messages import ImageSource
 from vmconsole.inventory.deltas import GuestGone, GuestSeen, HostSeen
-from vmconsole.inventory.errors import HostNotAnswering, LinkLost
+from vmconsole.inventory.errors import ConsoleError, HostNotAnswering, LinkLost, OperationRefused
 from vmconsole.inventory.facts import Disk, Guest, GuestState, Host, HostState
 from vmconsole.inventory.ids import GuestId, HostId
+from vmconsole.links.ssh import LocalShell
 from vmconsole.ui.disks_tab import DisksTab
 from vmconsole.ui.image_editor.editors import ImageEditors
 
@@ -51,7 +52,17 @@ class FakeLink:
         if self.problem is not None:
             future.set_exception(self.problem)
         else:
-            future.set_result(job(self))
+            try:
+                future.set_result(job(self))
+            except ConsoleError as error:
+                future.set_exception(error)
+        return future
+
+    def submit_shell(self, job: Callable[[Any], Any], *, deadline_s: float) -> Future[Any]:
+        future: Future[Any] = Future()
+        shell = LocalShell()
+        future.set_result(job(shell))
+        shell.close()
         return future
 
     def describe_guest(self, uuid: str) -> Guest:
@@ -60,6 +71,14 @@ class FakeLink:
 
     def image_users(self, path: str) -> tuple[str, ...]:
         return ("db1",) if path == DISKS[0].source else ()
+
+    def volume_path(self, pool: str, volume: str) -> str:
+        if volume == "gone":
+            raise OperationRefused("There is no such volume.")
+        return f"/var/lib/{pool}/{volume}"
+
+    def pool_folders(self) -> tuple[str, ...]:
+        return ("/srv/images",)
 
     def shell(self) -> Any:
         return object() if self.has_shell else None
@@ -128,7 +147,7 @@ def test_it_shows_the_disks(tab: DisksTab) -> None:
     assert not tab.open_button.isEnabled()
 
 
-@pytest.mark.parametrize(("row", "word"), [(2, "empty"), (3, "network"), (4, "pool/volume")])
+@pytest.mark.parametrize(("row", "word"), [(2, "empty"), (3, "network")])
 def test_what_cannot_be_opened_says_why(tab: DisksTab, row: int, word: str) -> None:
     tab.show_guest(GUEST.id)
     choose(tab, row)
@@ -170,6 +189,7 @@ def test_it_opens_one_editor_for_one_image(tab: DisksTab, qtbot: QtBot, recorder
             place = tab.tree.visualItemRect(tab.tree.topLevelItem(0)).center()
             qtbot.mouseClick(tab.tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
             qtbot.mouseDClick(tab.tree.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        qtbot.waitUntil(lambda: len(tab.editors.windows) == 1)
     assert len(tab.editors.windows) == 1
     (source,) = recorder.sources
     assert (source.path, source.format_hint, source.where) == ("/srv/images/web1.qcow2", "qcow2", "kvm3")
@@ -186,7 +206,42 @@ def test_a_running_guest_opens_to_look_only(tab: DisksTab, context: Any, qtbot: 
     tab.show_guest(GUEST.id)
     assert "look only" in tab.message.text()
     tab.open_current()
+    qtbot.waitUntil(lambda: bool(recorder.sources))
     assert recorder.sources[0].guest_is_running
+
+
+def test_a_volume_opens_where_the_host_says_it_is(tab: DisksTab, qtbot: QtBot, recorder: Recorder) -> None:
+    tab.show_guest(GUEST.id)
+    choose(tab, 4)
+    assert tab.open_button.isEnabled()
+    tab.open_current()
+    qtbot.waitUntil(lambda: bool(recorder.sources))
+    (source,) = recorder.sources
+    assert (source.path, source.format_hint, source.target) == ("/var/lib/pool/volume", "qcow2", "vdd")
+    assert source.backing_folders == ("/srv/images",)
+
+
+def test_a_volume_that_is_gone_is_explained(tab: DisksTab, context: Any, qtbot: QtBot) -> None:
+    gone = dataclasses.replace(GUEST, disks=(Disk("vda", "pool/gone", "qcow2", kind="volume"),))
+    see(context, qtbot, gone)
+    tab.show_guest(GUEST.id)
+    tab.open_current()
+    qtbot.waitUntil(tab.problem.isVisible)
+    assert tab.problem.explanation.what == "There is no such volume."
+    assert tab.editors.windows == ()
+
+
+def test_all_disks_open_together_in_one_window(tab: DisksTab, qtbot: QtBot, recorder: Recorder) -> None:
+    tab.show_guest(GUEST.id)
+    assert tab.open_all_button.isVisible()
+    assert "vda, vdb, vdd" in tab.open_all_button.toolTip()
+    tab.open_all_button.click()
+    qtbot.waitUntil(lambda: bool(recorder.sources))
+    (source,) = recorder.sources
+    assert [d.path for d in source.disks] == ["/srv/images/web1.qcow2", "/dev/vg/data", "/var/lib/pool/volume"]
+    assert [d.target for d in source.disks] == ["vda", "vdb", "vdd"]
+    assert all(d.backing_folders == ("/srv/images",) for d in source.disks)
+    assert recorder.users == [("db1",)]
 
 
 def test_disks_that_are_not_known_yet_are_asked_for_once(
@@ -224,6 +279,7 @@ def test_all_editors_close_without_a_question_and_keep_their_drafts(
 ) -> None:
     tab.show_guest(GUEST.id)
     tab.open_current()
+    qtbot.waitUntil(lambda: len(tab.editors.windows) == 1)
     (window,) = tab.editors.windows
     qtbot.waitUntil(lambda: window.browser.model.total > 0 and window.desk.is_idle)
     session = window.desk.session

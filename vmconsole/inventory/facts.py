@@ -121,6 +121,18 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A storage volume of a pool."""
+
+    pool: str
+    name: str
+    path: str
+    format: str = ""
+    """``qcow2``, ``raw``…; empty where libvirt does not say."""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Interface:
     """One network interface of a guest."""
 
@@ -147,6 +159,8 @@ class Guest:
     title: str = ""
     disks: tuple[Disk, ...] = ()
     interfaces: tuple[Interface, ...] = ()
+    taints: tuple[str, ...] = ()
+    """Why libvirt holds a running guest for changed behind its back or risky (``custom-monitor``…), in its own words."""
     iothreads: tuple[int, ...] = ()
     """Numbers of its I/O threads."""
     live: Limits | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from vmconsole.inventory.facts import Guest, HostLook
+    from vmconsole.inventory.facts import Guest, HostLook, Volume
     from vmconsole.inventory.ids import HostId
     from vmconsole.inventory.limits import LimitRef, LimitWrite
     from vmconsole.inventory.topology import HostResources
@@ -62,6 +62,21 @@ class HostVerbs(Protocol):
 
     def guest_xml(self, uuid: str, *, stored: bool) -> str:
         """The domain's XML: of the running guest, or as stored for the next boot."""
+
+    def change_behind(self, uuid: str, act: str, part: str, value: str) -> None:
+        """Ask QEMU itself (``quotas.behind``); nothing else than what is in that list can be asked."""
+
+    def known_behind(self, uuid: str) -> Mapping[tuple[str, str], str]:
+        """(act, part) → value, as libvirt's XML has it, of what can be changed behind its back."""
+
+    def volume_path(self, pool: str, volume: str) -> str:
+        """Where a storage volume lies on the host."""
+
+    def pool_folders(self) -> tuple[str, ...]:
+        """Folders of the host's active storage pools; none where the driver has no pools."""
+
+    def pool_volumes(self) -> tuple[Volume, ...]:
+        """The volumes of the host's active storage pools, as libvirt last saw them."""
 
     def image_users(self, path: str) -> tuple[str, ...]:
         """Names of active guests of this host that have the image, or an image based on it, as a disk."""

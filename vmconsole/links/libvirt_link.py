@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 import libvirt
+import libvirt_qemu
 
 from vmconsole.inventory.errors import ConsoleError, LinkLost, NoSuchDomain, Unsupported
 from vmconsole.links.call_log import CallLog
 from vmconsole.links.domain_rows import CloseReason, DomainEvent, DomainRow, NodeFacts, version_text
 from vmconsole.links.libvirt_errors import translate, translate_binding
 from vmconsole.links.poll_loop import PollLoop
+from vmconsole.links.qmp import qmp_answer
+from vmconsole.quotas.behind import SAFE as SAFE_COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +41,7 @@ stuck. Ending the RPC's own process did neither in 72 of 72 tries; there ``ping`
 ROW_GROUPS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
 SLOW_GROUPS = libvirt.VIR_DOMAIN_STATS_BALLOON | libvirt.VIR_DOMAIN_STATS_INTERFACE | libvirt.VIR_DOMAIN_STATS_BLOCK
 ALL_GROUPS = SLOW_GROUPS | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+_ACTIVE_POOLS = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
 _RUNNING_ONLY = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED
 _ACTIVE = (
     libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED, libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_SHUTDOWN,
@@ -284,6 +289,21 @@ class Connection:
         with self._call(f"find the volume {pool}/{volume}") as raw:
             return str(raw.storagePoolLookupByName(pool).storageVolLookupByName(volume).path())
 
+    def pool_xml(self) -> list[str]:
+        """The definitions of the active storage pools."""
+        with self._call("list the storage pools") as raw:
+            return [str(pool.XMLDesc(0)) for pool in raw.listAllStoragePools(_ACTIVE_POOLS)]
+
+    def volume_xml(self) -> list[tuple[str, str]]:
+        """(pool, definition) of every volume of the active pools. Volumes that go meanwhile are left out."""
+        with self._call("list the storage volumes") as raw:
+            found = []
+            for pool in raw.listAllStoragePools(_ACTIVE_POOLS):
+                for volume in pool.listAllVolumes(0):
+                    with contextlib.suppress(libvirt.libvirtError):
+                        found.append((str(pool.name()), str(volume.XMLDesc(0))))
+            return found
+
     # -- verbs ---------------------------------------------------------------------------------------------------------
 
     def create(self, uuid: str) -> None:
@@ -351,6 +371,19 @@ class Connection:
     def define(self, xml: str) -> None:
         with self._call("store the guest's definition") as raw:
             raw.defineXML(xml)
+
+    def taints(self, uuid: str) -> tuple[str, ...]:
+        """Why the running guest is tainted, in libvirt's words; empty when it is not."""
+        with self._domain(uuid, "see whether the guest was changed behind libvirt") as domain:
+            return tuple(str(text) for text in domain.messages(libvirt.VIR_DOMAIN_MESSAGE_TAINTING))
+
+    def qmp(self, uuid: str, command: str, arguments: dict[str, object]) -> object:
+        """One of the safe commands of ``quotas.behind``; what QEMU answers. Its refusals come as OperationRefused."""
+        if command not in SAFE_COMMANDS:
+            raise Unsupported(f"«{command}» is not one of the commands that are known to be safe.", where=self.where)
+        with self._domain(uuid, f"ask QEMU: {command}") as domain:
+            said = libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": command, "arguments": arguments}), 0)
+        return qmp_answer(said, command=command, where=self.where)
 
     def memory_stats(self, uuid: str) -> dict[str, int]:
         """memoryStats, KiB: ``rss`` is what the guest's process holds."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vmconsole.domainxml.reading import DomainDescription
-from vmconsole.inventory.errors import DomainBusy, NoSuchDomain, OutOfRange
-from vmconsole.inventory.facts import Guest, GuestState, Host
+from vmconsole.inventory.errors import DomainBusy, NoSuchDomain, OutOfRange, Unsupported
+from vmconsole.inventory.facts import Guest, GuestState, Host, Volume
 from vmconsole.inventory.ids import GuestId
 from vmconsole.inventory.limits import CpuCap
 from vmconsole.inventory.topology import NO_RESOURCES, HostResources
@@ -142,6 +142,12 @@ class ScriptedHost:
             situation = Situation(host, self._facts(guest))
         return {ref: as_text(row_of(ref), live[ref], situation) for ref in refs}
 
+    def known_behind(self, uuid: str) -> Mapping[tuple[str, str], str]:
+        return DomainDescription(self.guest_xml(uuid, stored=False)).known_behind()
+
+    def change_behind(self, uuid: str, act: str, part: str, value: str) -> None:
+        raise Unsupported("A made-up guest has no QEMU that could be asked.", where=self._id)
+
     def stored_xml(self, uuid: str) -> str:
         return self.guest_xml(uuid, stored=True)
 
@@ -174,6 +180,15 @@ class ScriptedHost:
     def guest_xml(self, uuid: str, *, stored: bool) -> str:
         with self._lock:
             return xml_of(self._known(uuid), stored=stored)
+
+    def volume_path(self, pool: str, volume: str) -> str:
+        raise Unsupported(f"A demo host has no volume {pool}/{volume}.")
+
+    def pool_folders(self) -> tuple[str, ...]:
+        return ()
+
+    def pool_volumes(self) -> tuple[Volume, ...]:
+        return ()
 
     def image_users(self, path: str) -> tuple[str, ...]:
         wanted = posixpath.normpath(path)

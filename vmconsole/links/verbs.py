@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vmconsole.domainxml.capabilities import resources_of
 from vmconsole.domainxml.limits import limits_from_parameters, polling_of
 from vmconsole.domainxml.reading import DomainDescription
+from vmconsole.domainxml.storage import pool_folder, volume_of
 from vmconsole.inventory.errors import (
     BadDescription,
     NoSuchDomain,
@@ -24,6 +25,8 @@ from vmconsole.links.domain_rows import guest_of
 from vmconsole.links.host_resources import with_shell_facts
 from vmconsole.links.limit_calls import setter_of
 from vmconsole.links.limit_proofs import from_qemu, from_shell
+from vmconsole.quotas.behind import BY_KEY as BEHIND_ACTS
+from vmconsole.quotas.behind import command_of
 from vmconsole.quotas.rows import Call, Kind
 from vmconsole.quotas.sets import parse_set
 from vmconsole.quotas.table import row_of
@@ -31,7 +34,7 @@ from vmconsole.quotas.table import row_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from vmconsole.inventory.facts import Guest
+    from vmconsole.inventory.facts import Guest, Volume
     from vmconsole.inventory.ids import HostId
     from vmconsole.inventory.limits import Limits, LimitWrite, Value
     from vmconsole.inventory.topology import HostResources
@@ -102,6 +105,18 @@ class LibvirtVerbs:
         driver = "lxc" if self._cap_parameter == "vcpu" else "qemu"
         return found | from_shell(self._shell, refs, driver=driver, uuid=uuid, name=row.name, taps=taps)
 
+    def known_behind(self, uuid: str) -> Mapping[tuple[str, str], str]:
+        return DomainDescription(self._connection.xml(uuid, stored=False)).known_behind()
+
+    def change_behind(self, uuid: str, act: str, part: str, value: str) -> None:
+        """As ``HostVerbs.change_behind``."""
+        now = DomainDescription(self._connection.xml(uuid, stored=False))
+        device = now.device(act, part)
+        if part and not device:
+            raise OperationRefused(f"The guest has no {part} now.", advice="Look again.", where=self._connection.where)
+        command, arguments = command_of(BEHIND_ACTS[act], value, device)
+        self._connection.qmp(uuid, command, arguments)
+
     def stored_xml(self, uuid: str) -> str:
         return self._connection.stored_xml(uuid)
 
@@ -140,8 +155,14 @@ class LibvirtVerbs:
             stored = self._whole(kept.limits())
         return dataclasses.replace(
             guest, described=True, title=now.title, disks=now.disks(), interfaces=now.interfaces(),
-            iothreads=now.iothreads(), live=live, stored=stored,
+            iothreads=now.iothreads(), live=live, stored=stored, taints=self._taints(uuid) if is_on else (),
         )  # fmt: skip
+
+    def _taints(self, uuid: str) -> tuple[str, ...]:
+        try:
+            return self._connection.taints(uuid)
+        except OperationRefused:  # a daemon before 7.1, or a driver that keeps none
+            return ()
 
     def _live_limits(self, uuid: str, base: Limits, iothreads: tuple[int, ...]) -> Limits:
         """What the cgroups say goes before what the XML says."""
@@ -175,6 +196,22 @@ class LibvirtVerbs:
 
     def guest_xml(self, uuid: str, *, stored: bool) -> str:
         return self._connection.xml(uuid, stored=stored)
+
+    def volume_path(self, pool: str, volume: str) -> str:
+        """As ``HostVerbs.volume_path``."""
+        return self._connection.volume_path(pool, volume)
+
+    def pool_folders(self) -> tuple[str, ...]:
+        """As ``HostVerbs.pool_folders``."""
+        try:
+            found = [pool_folder(text) for text in self._connection.pool_xml()]
+        except OperationRefused:
+            return ()  # the driver has no pools
+        return tuple(folder for folder in found if folder)
+
+    def pool_volumes(self) -> tuple[Volume, ...]:
+        """As ``HostVerbs.pool_volumes``."""
+        return tuple(volume_of(pool, text) for pool, text in self._connection.volume_xml())
 
     def image_users(self, path: str) -> tuple[str, ...]:
         """As ``HostVerbs.image_users``. Backing files are known as far as libvirt put them into the running XML."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from vmconsole.images.messages import ImageSource
+from vmconsole.images.on_host import located
 from vmconsole.inventory.deltas import GuestSeen
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.facts import Disk, Guest, Host, HostState
@@ -33,7 +35,7 @@ from vmconsole.ui.remedies import Subject
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from vmconsole.inventory.ids import GuestId
+    from vmconsole.inventory.ids import GuestId, HostId
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
 
@@ -59,8 +61,12 @@ class DisksTab(QWidget):
         self.open_button = QPushButton(self.tr("&Open Image…"), self)
         self.open_button.setAccessibleName(self.tr("Open Image"))
         self.open_button.clicked.connect(self.open_current)
+        self.open_all_button = QPushButton(self.tr("Open &All Together…"), self)
+        self.open_all_button.setAccessibleName(self.tr("Open All Together"))
+        self.open_all_button.clicked.connect(self.open_all)
         buttons = QHBoxLayout()
         buttons.addWidget(self.message, 1)
+        buttons.addWidget(self.open_all_button)
         buttons.addWidget(self.open_button)
         column = QVBoxLayout(self)
         column.addWidget(self.problem)
@@ -179,14 +185,21 @@ class DisksTab(QWidget):
             return self.tr("The drive is empty.")
         if disk.kind == "network":
             return self.tr("The disk is on network storage, which cannot be opened here.")
-        if not disk.source.startswith("/"):
-            return self.tr("Where the volume {source} lies on the host is not known yet.").format(source=disk.source)
         return ""
 
     def _update_button(self) -> None:
         reason = self.reason_against(self._current_disk())
         self.open_button.setEnabled(not reason)
+        if not reason and self.isVisible() and self._context.spare is not None:
+            self._context.spare.prepare()
         self.open_button.setToolTip(reason or self.tr("Look at the files on this disk, and change them (Enter)"))
+        together = self._together()
+        self.open_all_button.setVisible(len(together) > 1)
+        self.open_all_button.setToolTip(
+            self.tr("Look at {disks} as the guest mounts them, in one window").format(
+                disks=", ".join(names.shown(disk.target) for disk in together)
+            )
+        )
         guest = self._context.store.guest(self._guest) if self._guest is not None else None
         running = self.tr("The guest is running: its disks open to look only.")
         host = None if guest is None else self._context.store.hosts.get(guest.id.host)
@@ -212,25 +225,54 @@ class DisksTab(QWidget):
     def _on_activated(self, _item: object, _column: int) -> None:
         self.open_current()
 
+    def _together(self) -> tuple[Disk, ...]:
+        """The disks that one session can show as the guest does: no CDs, and none that cannot be opened now."""
+        guest = self._context.store.guest(self._guest) if self._guest is not None else None
+        disks = guest.disks if guest is not None else ()
+        return tuple(d for d in disks if d.device in _EDITABLE_DEVICES and not self.reason_against(d))
+
     @Slot()
     def open_current(self) -> None:
         """Open the selected disk's image in a window of its own; one that is open already comes to the front."""
         disk = self._current_disk()
-        guest = self._context.store.guest(self._guest) if self._guest is not None else None
-        if disk is None or guest is None or self.reason_against(disk):
+        if disk is None or self.reason_against(disk):
             self._update_button()
+        else:
+            self._open((disk,))
+
+    @Slot()
+    def open_all(self) -> None:
+        """Open the guest's disks together in one window."""
+        disks = self._together()
+        if disks:
+            self._open(disks)
+
+    def _open(self, disks: tuple[Disk, ...]) -> None:
+        guest = self._context.store.guest(self._guest) if self._guest is not None else None
+        link = self._context.fleet.link(guest.id.host) if guest is not None else None
+        if guest is None or link is None:
             return
-        host = self._context.store.hosts[guest.id.host]
-        source = ImageSource(
+        first, *more = (self._source(guest, disk) for disk in disks)
+        source = dataclasses.replace(first, more=tuple(more))
+        host = guest.id.host
+        # Where its volumes lie, and where backing files may be, is for the host to say.
+        asking = link.submit(lambda verbs: located(verbs, source), deadline_s=DESCRIBE_DEADLINE_S)
+        self._context.bridge.when_done(asking, lambda done: self._on_located(host, done))
+
+    def _source(self, guest: Guest, disk: Disk) -> ImageSource:
+        return ImageSource(
             disk.source,
             disk.format,
-            where=host.name,
+            where=self._context.store.hosts[guest.id.host].name,
             guest_name=guest.name,
             guest_is_running=guest.state.has_process,
             is_read_only=disk.read_only or disk.device not in _EDITABLE_DEVICES,
+            target=disk.target,
         )
+
+    def _on_located(self, host: HostId, done: Future[ImageSource]) -> None:
         try:
-            self.editors.open_on_host(guest.id.host, source)
+            self.editors.open_on_host(host, done.result())
         except ConsoleError as error:
             self.problem.show_problem(error.explanation)
 
