@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BENCHES = ("startup", "running_cost", "limit_latency", "image_open", "faults", "wall")
+BENCHES = (
+    "startup", "running_cost", "limit_latency", "image_open", "image_folder", "image_small_files", "image_big_files",
+    "faults", "wall",
+)  # fmt: skip
 """Modules beside this one; each has ``measure() -> dict``."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from vmconsole.images.kvm import acceleration
 from vmconsole.images.messages import ImageSource
 from vmconsole.images.session import ImageSession
+from vmconsole.images.spare import Spare
 from vmconsole.links.ssh import LocalShell
 
 RUNS = 3
@@ -24,16 +25,34 @@ def measure() -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="vmc-bench-") as folder:
         image = _image(Path(folder))
         _bare(image)  # the appliance is built once and cached: nobody's cost
-        pairs = [(_bare(image), _ours(image, Path(folder) / str(number))) for number in range(RUNS)]
-    bare, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratios = sorted(own / floor for floor, own in pairs)
+        rows = []
+        for number in range(RUNS):
+            place = Path(folder) / str(number)
+            rows.append((_bare(image), _ours(image, place / "new"), _ours_spare(image, place / "spare")))
+    bare, new, spare = (statistics.median(column) for column in zip(*rows, strict=True))
     return {
         "runs": RUNS,
-        "open_s": round(ours, 2),
         "guestfish_launch_s": round(bare, 2),
-        "ratio": round(statistics.median(ratios), 3),
-        "aim": 1.3,
+        "open_s": round(new, 2),
+        "ratio": round(statistics.median(own / floor for floor, own, _ in rows), 3),
+        "open_with_spare_s": round(spare, 2),
+        "ratio_with_spare": round(statistics.median(own / floor for floor, _, own in rows), 3),
+        "aim": 1.15,
     }
+
+
+def _ours_spare(image: Path, work_dir: Path) -> float:
+    """As it is when the user took longer to choose than the appliance to start."""
+    spare = Spare()
+    try:
+        spare.prepare()
+        ends_at = time.monotonic() + OPEN_S
+        while not spare.is_ready:
+            assert time.monotonic() < ends_at, "no spare appliance"
+            time.sleep(0.2)
+        return _ours(image, work_dir, spare)
+    finally:
+        spare.close()
 
 
 def _image(folder: Path) -> Path:
@@ -64,12 +83,12 @@ def _environment() -> dict[str, str]:
     return dict(os.environ) | ({} if acceleration(None).works else {"LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"})
 
 
-def _ours(image: Path, work_dir: Path) -> float:
-    work_dir.mkdir()
+def _ours(image: Path, work_dir: Path, spare: Spare | None = None) -> float:
+    work_dir.mkdir(parents=True)
     source = ImageSource(path=str(image), format_hint="qcow2", where="this machine", guest_name="bench")
     began = time.monotonic()
     session = ImageSession(
-        source, LocalShell(), work_dir=work_dir, image_users=lambda: (), on_event=lambda _: None, cache_dir=None
+        source, LocalShell(), work_dir=work_dir, image_users=lambda: (), on_event=lambda _: None, spare=spare
     )
     try:
         session.open().result(timeout=OPEN_S)

@@ -125,8 +125,8 @@ class FakeSession:
     def list_folder(self, path: str, *, on_part: Callable[[Folder], None] | None = None) -> Future[Folder]:
         def listed() -> Folder:
             whole = self._list(path)
-            for entry in whole.entries if on_part is not None else ():
-                on_part(Folder(path, (entry,)))
+            for begin in range(0, len(whole.entries), 1000) if on_part is not None else ():
+                on_part(Folder(path, whole.entries[begin : begin + 1000]))
             return whole
 
         return self._do(f"list {path}", listed)

@@ -131,7 +131,7 @@ def test_a_typed_path_and_the_breadcrumbs(make_editor: Any, qtbot: QtBot) -> Non
     line.setText("usr/bin")
     qtbot.keyClick(line, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: window.browser.folder == "/usr/bin")
-    crumb = next(b for b in bar.findChildren(QAbstractButton) if b.property("folder") == "/usr")
+    crumb = next(b for b in bar.findChildren(QAbstractButton) if b.accessibleName() == "Go to /usr")
     qtbot.mouseClick(crumb, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.browser.folder == "/usr")
 
@@ -178,14 +178,17 @@ def test_hostile_names_are_escaped_and_never_rich_text(make_editor: Any, qtbot: 
     assert "&lt;b&gt;bold" in window.browser.model.data(index, Qt.ItemDataRole.ToolTipRole)
 
 
-def test_a_name_that_is_not_utf8_can_be_seen_but_not_touched(make_editor: Any, qtbot: QtBot) -> None:
+def test_a_name_that_is_not_utf8_is_like_any_other(make_editor: Any, qtbot: QtBot) -> None:
     window, session = make_editor()
-    select(window, "bad-\\xff")
-    assert window.browser.selected_paths() == []
-    assert not window.actions_on_files.rename.isEnabled()
-    press(qtbot, window, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "not UTF-8" in window.viewer.note.headline.text())
-    assert not any("bad" in call for call in session.calls)
+    select(window, "bad-\udcff")
+    assert window.browser.selected_paths() == ["/bad-\udcff"]
+    row = window.browser.model.row_of("bad-\udcff")
+    index = window.browser.model.index(row, 0)
+    assert index.data() == "bad-\\xff"
+    assert "not UTF-8" in index.data(Qt.ItemDataRole.ToolTipRole)
+    qtbot.waitUntil(lambda: "read /bad-\udcff" in session.calls)
+    window.browser.model.setData(index, "good")
+    qtbot.waitUntil(lambda: "rename /bad-\udcff /good" in session.calls)
 
 
 def test_everything_has_a_name_for_a_screen_reader(make_editor: Any) -> None:

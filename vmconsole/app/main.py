@@ -22,6 +22,7 @@ from vmconsole.app.dump import dump_of
 from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.app.limit_record import LimitRecord
 from vmconsole.app.logins import LoginMaker
+from vmconsole.images.spare import Spare
 from vmconsole.links.fleet import Fleet
 from vmconsole.links.guard import Guard
 from vmconsole.operations.runner import OperationRunner
@@ -71,10 +72,12 @@ def run(options: Options) -> int:
             fleet.link, bridge.post, host_name=lambda host: _name_of(store, host), on_done=record.done
         )
         parts.callback(runner.close)
+        spare = Spare()
+        parts.callback(spare.close)
         context = Context(
             store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile, secrets=secrets,
             limit_history=history,
-            diagnose=links.diagnose,
+            diagnose=links.diagnose, spare=spare,
         )  # fmt: skip
         window = MainWindow(context)
         window.set_dump_maker(lambda: dump_of(store))

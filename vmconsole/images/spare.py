@@ -38,12 +38,18 @@ class Spare:
         self._timer: threading.Timer | None = None
         self._threads: list[threading.Thread] = []
         self._is_closed = False
+        self._is_started = threading.Event()
 
     @property
     def pids(self) -> tuple[int, ...]:
         """The processes of the spare one."""
         client = self._client
         return client.pids if client is not None else ()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its appliance runs, and nobody has it yet."""
+        return self._client is not None and self._is_started.is_set()
 
     def prepare(self) -> None:
         """Start one if there is none; keep the one there is for longer."""
@@ -53,6 +59,7 @@ class Spare:
             self._keep_longer()
             if self._client is not None:
                 return
+            self._is_started.clear()
             self._client = client = GuestfsClient(on_progress=_ignore, on_end=self._on_end)
             thread = threading.Thread(target=self._start, args=(client,), name="spare appliance")
             self._threads = [t for t in self._threads if t.is_alive()] + [thread]
@@ -92,6 +99,7 @@ class Spare:
             force_tcg = not acceleration(cache).works
             cache_dir = str(self._cache_dir) if self._cache_dir is not None else ""
             client.ask(requests.Prepare(force_tcg=force_tcg, cache_dir=cache_dir), deadline_s=LAUNCH_DEADLINE_S)
+            self._is_started.set()
         except (ImageError, OSError) as error:
             # Opening an image starts one of its own then, and says what is wrong. Or it was closed meanwhile.
             log.info("no spare appliance: %s", error)

@@ -11,6 +11,7 @@ from vmconsole.links.diagnosis import Diagnosis
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vmconsole.images.spare import Spare
     from vmconsole.links.fleet import Fleet
     from vmconsole.operations.runner import OperationRunner
     from vmconsole.settings.limit_history import LimitHistory
@@ -33,5 +34,7 @@ class Context:
     """Remembered logins; None where there are none to be forgotten."""
     limit_history: LimitHistory | None = None
     """What was changed in guests' limits, also before the last start."""
+    spare: Spare | None = None
+    """An appliance that may be started while the user is still choosing an image; None where none is."""
     diagnose: Callable[..., Diagnosis] = Diagnosis
     """Makes the check of an address; called as ``Diagnosis`` is with ``post``, ``ended`` and ``shell``."""

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class Browser(QWidget):
     """``folder_shown`` after a folder's files are there; ``entry_selected`` with the path and entry, or with None."""
 
-    folder_shown = Signal(str)
-    entry_selected = Signal(str, object)
-    file_activated = Signal(str, object)
+    folder_shown = Signal(object)
+    entry_selected = Signal(object, object)
+    file_activated = Signal(object, object)
 
     def __init__(self, desk: ImageDesk, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -39,6 +39,7 @@ class Browser(QWidget):
         self._history = FolderHistory()
         self._folder = "/"
         self._asked = 0
+        self._is_partial = False
         self._theme = look.theme
         self.model = FileModel(look, self)
         self.view = FileView(self.model, self)
@@ -106,7 +107,9 @@ class Browser(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(top)
         column.addWidget(self.view, 1)
-        column.addWidget(self.status)
+        self.below = QHBoxLayout()
+        self.below.addWidget(self.status, 1)
+        column.addLayout(self.below)
         self._update_actions()
 
     # -- where we are ------------------------------------------------------------------------------------------
@@ -122,7 +125,7 @@ class Browser(QWidget):
         """Guest paths of the selected rows that can be addressed."""
         return [self.path_of(e) for e in self.view.selected() if e.is_addressable]
 
-    @Slot(str)
+    @Slot(object)
     def open_folder(self, path: str, *, select: frozenset[str] = frozenset(), otherwise: str = "") -> None:
         """Go to a folder; the rows stay as they are until its files are known. ``otherwise`` if it is not there."""
         self._ask(path, select, visit=True, otherwise=otherwise)
@@ -170,12 +173,41 @@ class Browser(QWidget):
             self._ask(otherwise, frozenset(), visit=visit)
 
         use_other = bool(otherwise) and otherwise != path
-        self._desk.ask(self._desk.session.list_folder(path), show, failed=instead if use_other else None)
+
+        def take(part: Folder) -> None:
+            self._show_part(part, number)
+
+        on_part = self._desk.in_window(take) if visit else None
+        listing = self._desk.session.list_folder(path, on_part=on_part)
+        self._desk.ask(listing, show, failed=instead if use_other else None)
+
+    def _show_part(self, part: Folder, number: int) -> None:
+        """The first rows of another folder, while the rest is on its way."""
+        if number != self._asked:
+            return
+        if part.path == self._folder and self._is_partial:
+            self.model.add_entries(part.entries)
+            return
+        self._is_partial = True
+        self._enter(part, visit=True)
+        self._select_after(frozenset(), scrolled=None, current=None)
 
     def _show(self, folder: Folder, select: frozenset[str], *, visit: bool) -> None:
         is_new = folder.path != self._folder
+        if self._is_partial and not is_new and self.model.has_exactly(folder.entries):
+            self._is_partial = False
+            self._show_rest(folder, select)
+            return
+        self._is_partial = False
         scrolled = self.view.verticalScrollBar().value()
         current = self.model.entry(self.view.currentIndex())
+        self._enter(folder, visit=visit)
+        self._select_after(select, scrolled=None if is_new else scrolled, current=None if is_new else current)
+        self._update_actions()
+        self.folder_shown.emit(folder.path)
+
+    def _enter(self, folder: Folder, *, visit: bool) -> None:
+        is_new = folder.path != self._folder
         self._folder = folder.path
         if visit:
             self._history.visit(folder.path)
@@ -183,8 +215,12 @@ class Browser(QWidget):
             self.filter.clear()
         self.model.set_entries(folder.entries)
         self.path_bar.set_path(folder.path)
-        self._select_after(select, scrolled=None if is_new else scrolled, current=None if is_new else current)
         self._update_actions()
+
+    def _show_rest(self, folder: Folder, select: frozenset[str]) -> None:
+        """All rows came in parts already: only what depends on the whole folder is left."""
+        if select:
+            self._select_after(select, scrolled=None, current=None)
         self.folder_shown.emit(folder.path)
 
     def _select_after(self, select: frozenset[str], *, scrolled: int | None, current: Entry | None) -> None:
@@ -233,7 +269,7 @@ class Browser(QWidget):
     def _on_selected(self, entry: Entry | None) -> None:
         self.entry_selected.emit(self.path_of(entry) if entry is not None else "", entry)
 
-    @Slot(str)
+    @Slot(object)
     def _on_target(self, name: str) -> None:
         """Something is dragged over the table: say where it would land."""
         if not name:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from vmconsole.images.messages import ImageSource, SessionEvent
     from vmconsole.images.session import ImageSession
+    from vmconsole.images.spare import Spare
     from vmconsole.links.base import Shell
     from vmconsole.ui.bridge import Bridge
 
@@ -43,6 +44,7 @@ class SessionMaker(Protocol):
         image_users: Callable[[], tuple[str, ...]],
         on_event: Callable[[SessionEvent], None],
         cache_dir: Path | None = None,
+        spare: Spare | None = None,
     ) -> ImageSession: ...
 
 
@@ -115,6 +117,15 @@ class ImageDesk(QObject):
                     then(value)
 
         self._bridge.when_done(self._side.submit(job), ended)
+
+    def in_window(self, take: Callable[[T], None]) -> Callable[[T], None]:
+        """``take`` for other threads: it is called in the GUI thread, unless the desk is closed by then."""
+
+        def taken(value: T) -> None:
+            if not self._closed:
+                take(value)
+
+        return lambda value: self._bridge.call(lambda: taken(value))
 
     def close(self, *, keep_draft: bool = True) -> None:
         if not self._closed:

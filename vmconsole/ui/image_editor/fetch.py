@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QByteArray, QEventLoop, QMetaType, QMimeData, QObject, Qt, QUrl, Signal
 
 from vmconsole.inventory.errors import Explanation
+from vmconsole.ui.image_editor.uri_list import uri_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +72,8 @@ class Fetch(QObject):
     @property
     def urls(self) -> list[QUrl]:
         """``file:`` URLs of what has arrived."""
-        return [QUrl.fromLocalFile(path) for path in (self.result.paths if self.result is not None else ())]
+        paths = self.result.paths if self.result is not None else ()
+        return [QUrl.fromEncoded(QByteArray(uri_of(path))) for path in paths]
 
     @property
     def is_reusable(self) -> bool:

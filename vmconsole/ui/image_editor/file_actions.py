@@ -170,7 +170,7 @@ class FileActions(QObject):
         renaming = self._desk.session.rename(path, names.join(self._browser.folder, name))
         self._desk.ask(renaming, lambda _none: self._browser.reload(select=frozenset({name})))
 
-    @Slot(list, str)
+    @Slot(object, object)
     def _on_moved(self, entries: list[Entry], folder_name: str) -> None:
         """Rows dropped on a folder row of the same table."""
         folder = names.join(self._browser.folder, folder_name)

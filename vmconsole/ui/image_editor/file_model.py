@@ -25,7 +25,7 @@ from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.look import plain_tip, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from vmconsole.ui.image_editor.look import Look
 
@@ -131,6 +131,32 @@ class FileModel(QAbstractTableModel):
         self.endResetModel()
         self.shown_changed.emit()
 
+    def add_entries(self, entries: Iterable[Entry]) -> None:
+        """More of the same folder. Rows are added at the end where the order allows it, which is cheap."""
+        more = {entry.name: entry for entry in entries if entry.name not in self._entries}
+        self._entries.update(more)
+        wanted = self._ordered(e for e in more.values() if self._matches(e.name))
+        if self._goes_after(wanted):
+            first = len(self._order)
+            self.beginInsertRows(QModelIndex(), first, first + len(wanted) - 1)
+            self._order += [e.name for e in wanted]
+            self.endInsertRows()
+        else:
+            self.beginResetModel()
+            self._order = self._wanted_order()
+            self.endResetModel()
+        self.shown_changed.emit()
+
+    def _goes_after(self, wanted: list[Entry]) -> bool:
+        if not wanted:
+            return False
+        last = self._entries[self._order[-1]] if self._order else None
+        return last is None or self._ordered([last, wanted[0]])[0] is last
+
+    def has_exactly(self, entries: Sequence[Entry]) -> bool:
+        """Whether these are the folder's entries as it has them."""
+        return len(entries) == len(self._entries) and all(self._entries.get(e.name) is e for e in entries)
+
     def set_filter(self, words: str) -> None:
         self.beginResetModel()
         self._matches = names.matcher(words)
@@ -139,12 +165,15 @@ class FileModel(QAbstractTableModel):
         self.shown_changed.emit()
 
     def _wanted_order(self) -> list[str]:
+        return [e.name for e in self._ordered(e for e in self._entries.values() if self._matches(e.name))]
+
+    def _ordered(self, entries: Iterable[Entry]) -> list[Entry]:
         column, direction = self._sort
         key, down = self.columns[column].key, direction == Qt.SortOrder.DescendingOrder
-        found = sorted((e for e in self._entries.values() if self._matches(e.name)), key=lambda e: e.name.casefold())
+        found = sorted(entries, key=lambda e: e.name.casefold())
         found.sort(key=key, reverse=down)
         found.sort(key=lambda e: e.kind is not EntryKind.FOLDER)
-        return [e.name for e in found]
+        return found
 
     def _text(self, entry: Entry, column: int) -> str:
         texts = self._texts.get(entry.name)
@@ -156,10 +185,8 @@ class FileModel(QAbstractTableModel):
         lines = [name_text(entry), entry_mode_text(entry)]
         if _has_size(entry) and entry.size_bytes is not None:
             lines.append(self.tr("{count} bytes").format(count=QLocale().toString(entry.size_bytes)))
-        if not entry.is_addressable:
-            lines.append(
-                self.tr("The name is not UTF-8: it comes along with its folder, but cannot be opened or renamed.")
-            )
+        if not entry.name.isascii() and any("\udc80" <= c <= "\udcff" for c in entry.name):
+            lines.append(self.tr("The name is not UTF-8: bytes of it are shown as \\xNN."))
         return plain_tip("\n".join(line for line in lines if line))
 
     # -- Qt's own names ----------------------------------------------------------------------------------------
@@ -188,7 +215,7 @@ class FileModel(QAbstractTableModel):
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
                 return self._text(entry, column)
             case Qt.ItemDataRole.EditRole:
-                return entry.name
+                return names.shown(entry.name)  # Qt would drop the bytes of a name that is not UTF-8
             case Qt.ItemDataRole.DecorationRole if column == NAME:
                 return self._look.theme.icon(_ICONS.get(entry.kind, "file-special"))
             case Qt.ItemDataRole.TextAlignmentRole:
@@ -199,7 +226,7 @@ class FileModel(QAbstractTableModel):
 
     def setData(self, index: AnyIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         entry = self.entry(index)
-        if entry is not None and role == Qt.ItemDataRole.EditRole and value != entry.name:
+        if entry is not None and role == Qt.ItemDataRole.EditRole and value != names.shown(entry.name):
             self.rename_wanted.emit(entry, str(value))
         return False  # the row changes when the image says so
 

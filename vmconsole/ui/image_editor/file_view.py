@@ -42,15 +42,15 @@ _WIDTHS_IN_CHARACTERS = (30, 9, 20, 12, 9, 9)
 class FileView(QTreeView):
     """Shows a ``FileModel``. Drops and drags are told by signals; ``make_drag_data`` gives what a drag carries."""
 
-    files_dropped = Signal(list, str)
-    """The ``QUrl``s dropped from outside, and the name of the folder row they fell on (empty: the shown folder)."""
-    moved_inside = Signal(list, str)
+    files_dropped = Signal(object, object)
+    """The ``QMimeData`` dropped from outside, and the name of the folder row they fell on (empty: the shown folder)."""
+    moved_inside = Signal(object, object)
     """Entries of this very table that were dropped on a folder row of it."""
     drag_left = Signal()
     """A drag that began here has left the table."""
     drag_ended = Signal(object)
     """The ``Qt.DropAction`` the target chose; IgnoreAction if the drag came to nothing."""
-    target_changed = Signal(str)
+    target_changed = Signal(object)
     """The folder row that a drop would fall on now, ``.`` for the shown folder, empty when nothing is dragged here."""
     single_selected = Signal(object)
     """The one selected entry, or None when none or several are."""
@@ -169,7 +169,7 @@ class FileView(QTreeView):
         if event.source() is self:
             self.moved_inside.emit(self.selected(), folder)
         else:
-            self.files_dropped.emit(event.mimeData().urls(), folder)
+            self.files_dropped.emit(event.mimeData(), folder)
 
     def _judge(self, event: QDropEvent) -> bool:
         """Accept what can be taken where the mouse is, and show where it would land."""

@@ -15,7 +15,7 @@ from vmconsole.ui.image_editor.look import plain_label
 class PathBar(QWidget):
     """``folder_wanted`` carries the path of a button that was pressed, or that was typed."""
 
-    folder_wanted = Signal(str)
+    folder_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,7 +45,7 @@ class PathBar(QWidget):
     @Slot()
     def begin_typing(self) -> None:
         """Show the path as text, all selected (Ctrl+L)."""
-        self._line.setText(self._path)
+        self._line.setText(names.shown(self._path))
         self._stack.setCurrentWidget(self._line)
         self._line.setFocus()
         self._line.selectAll()
@@ -54,7 +54,7 @@ class PathBar(QWidget):
     def _on_typed(self) -> None:
         typed = self._line.text().strip()
         self._show_crumbs()
-        if typed:
+        if typed and typed != names.shown(self._path):
             self.folder_wanted.emit(typed if typed.startswith("/") else names.join(self._path, typed))
 
     @Slot()
@@ -65,7 +65,7 @@ class PathBar(QWidget):
 class _Crumbs(QWidget):
     """A button for each folder down to the shown one. The first ones go away when there is no room."""
 
-    chosen = Signal(str)
+    chosen = Signal(object)
     typing_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
@@ -93,13 +93,13 @@ class _Crumbs(QWidget):
         shown = names.shown(names.base_of(step))
         button.setText(shown.replace("&", "&&"))
         button.setAutoRaise(True)
-        button.setProperty("folder", step)
         button.setAccessibleName(self.tr("Go to {folder}").format(folder=names.shown(step)))
         if is_last:
             font = button.font()
             font.setBold(True)
             button.setFont(font)
-        button.clicked.connect(self._on_clicked)
+        # not a property of the button: Qt would drop the bytes of a name that is not UTF-8
+        button.clicked.connect(lambda _checked=False: self.chosen.emit(step))
         if len(self._buttons) > 1:
             mark = plain_label("/", self)
             self._row.addWidget(mark)
@@ -118,10 +118,6 @@ class _Crumbs(QWidget):
         for number, mark in enumerate(self._marks):
             mark.setVisible(number + 1 > hidden or (hidden > 0 and number + 1 == hidden))
             mark.setText("…/" if hidden and number + 1 == hidden else "/")
-
-    @Slot()
-    def _on_clicked(self) -> None:
-        self.chosen.emit(self.sender().property("folder"))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(60, super().minimumSizeHint().height())

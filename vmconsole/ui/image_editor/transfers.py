@@ -6,19 +6,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QObject, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from vmconsole.images.messages import Conflict, Entry, Folder, Transferred
 from vmconsole.inventory.errors import Explanation
-from vmconsole.ui.image_editor import names, questions
-from vmconsole.ui.image_editor.fetch import Fetch, PromisedFiles
+from vmconsole.ui.image_editor import names, questions, uri_list
+from vmconsole.ui.image_editor.fetch import URI_LIST, Fetch, PromisedFiles
+from vmconsole.ui.image_editor.ownership_box import OwnershipBox
 from vmconsole.ui.image_editor.staging import Staging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vmconsole.settings.profile import Profile
     from vmconsole.ui.image_editor.browser import Browser
     from vmconsole.ui.image_editor.desk import ImageDesk
 
@@ -32,7 +34,9 @@ class Transfers(QObject):
     note = Signal(str, str)
     problem = Signal(object)
 
-    def __init__(self, desk: ImageDesk, browser: Browser, staging: Staging, window: QWidget) -> None:
+    def __init__(
+        self, desk: ImageDesk, browser: Browser, staging: Staging, window: QWidget, profile: Profile | None = None
+    ) -> None:
         super().__init__(window)
         self._desk = desk
         self._browser = browser
@@ -41,6 +45,8 @@ class Transfers(QObject):
         self._may_write = False
         self._last: Fetch | None = None
         self._drag: Fetch | None = None
+        self.ownership = OwnershipBox(profile, window)
+        browser.below.addWidget(self.ownership)
         browser.view.make_drag_data = self._promise
         browser.view.files_dropped.connect(self._on_dropped)
         browser.view.drag_left.connect(self._on_drag_left)
@@ -49,6 +55,7 @@ class Transfers(QObject):
     def set_may_write(self, *, on: bool) -> None:
         self._may_write = on
         self._browser.view.accepts_drops = on
+        self.ownership.setVisible(on)
 
     def forget_fetched(self) -> None:
         """The image's content changed: what was fetched before is not handed out again."""
@@ -56,10 +63,17 @@ class Transfers(QObject):
 
     # -- into the image ----------------------------------------------------------------------------------------
 
-    @Slot(list, str)
-    def _on_dropped(self, urls: list[QUrl], folder_name: str) -> None:
+    @Slot(object, object)
+    def _on_dropped(self, data: QMimeData, folder_name: str) -> None:
         shown = self._browser.folder
-        self.bring_in(urls, names.join(shown, folder_name) if folder_name else shown)
+        self.take(data, names.join(shown, folder_name) if folder_name else shown)
+
+    def take(self, data: QMimeData, folder: str) -> None:
+        """Bring in what a drop or the clipboard holds."""
+        local, foreign = uri_list.split(bytes(data.data(URI_LIST).data()))
+        if foreign:
+            self.problem.emit(self._only_local(foreign))
+        self.bring_in(local, folder)
 
     @Slot()
     def paste(self) -> None:
@@ -71,18 +85,14 @@ class Transfers(QObject):
         if not self._may_write:
             return
         if data is not None and data.hasUrls():
-            self.bring_in(data.urls(), self._browser.folder)
+            self.take(data, self._browser.folder)
         else:
             self.note.emit(
                 self.tr("There are no files on the clipboard."), self.tr("Copy some in the file manager first.")
             )
 
-    def bring_in(self, urls: Sequence[QUrl], folder: str) -> None:
-        """Import what URLs of the desktop name; asks once if names are taken."""
-        paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
-        foreign = [url.toDisplayString() for url in urls if not url.isLocalFile()]
-        if foreign:
-            self.problem.emit(self._only_local(foreign))
+    def bring_in(self, paths: Sequence[Path], folder: str) -> None:
+        """Import files and folders of this machine; asks once if names are taken."""
         if not paths:
             return
         if folder == self._browser.folder:
@@ -98,15 +108,15 @@ class Transfers(QObject):
             advice=self.tr("Copy it to a local folder first, and drop it from there."),
         )
 
-    def _resolve(self, paths: list[Path], folder: str, there: frozenset[str]) -> None:
+    def _resolve(self, paths: Sequence[Path], folder: str, there: frozenset[str]) -> None:
         taken = [path.name for path in paths if path.name in there]
         if taken:
             questions.ask_conflict(self._window, folder, taken, lambda choice: self._import(paths, folder, choice))
         else:
             self._import(paths, folder, Conflict.REFUSE)
 
-    def _import(self, paths: list[Path], folder: str, conflict: Conflict) -> None:
-        bringing = self._desk.session.import_paths(paths, folder, conflict=conflict)
+    def _import(self, paths: Sequence[Path], folder: str, conflict: Conflict) -> None:
+        bringing = self._desk.session.import_paths(paths, folder, conflict=conflict, ownership=self.ownership.chosen)
         self._desk.ask(bringing, lambda result: self._on_imported(result, folder), cancelled=self._browser.reload)
 
     def _on_imported(self, result: Transferred, folder: str) -> None:
@@ -129,7 +139,7 @@ class Transfers(QObject):
 
     @Slot(list)
     def _on_chosen_import(self, chosen: list[str]) -> None:
-        self.bring_in([QUrl.fromLocalFile(path) for path in chosen], self._browser.folder)
+        self.bring_in([Path(path) for path in chosen], self._browser.folder)
 
     # -- out of the image --------------------------------------------------------------------------------------
 
@@ -147,7 +157,7 @@ class Transfers(QObject):
         def done(result: Transferred) -> None:
             self._tell_skipped(result)
             count = self.tr("1 file was copied.") if result.files == 1 else self.tr("{n} files were copied.")
-            if not result.skipped:
+            if not result.skipped and not result.not_kept:
                 self.note.emit(count.format(n=result.files), str(folder))
 
         self._desk.ask(self._desk.session.export_paths(guest_paths, folder), done)
@@ -208,12 +218,16 @@ class Transfers(QObject):
     # -- words -------------------------------------------------------------------------------------------------
 
     def _tell_skipped(self, result: Transferred) -> None:
+        if result.not_kept and not result.skipped:
+            self.note.emit(
+                self.tr("Not everything could be kept."), questions.listed(result.not_kept, self.tr("and {n} more"))
+            )
         if result.skipped:
             count = len(result.skipped)
             title = (
                 self.tr("1 thing was left out.") if count == 1 else self.tr("{n} things were left out.").format(n=count)
             )
-            self.note.emit(title, questions.listed(result.skipped, self.tr("and {n} more")))
+            self.note.emit(title, questions.listed((*result.not_kept, *result.skipped), self.tr("and {n} more")))
 
     def _file_dialog(self, title: str, mode: QFileDialog.FileMode) -> QFileDialog:
         shown = names.shown(self._browser.folder)

@@ -69,7 +69,7 @@ class ImageEditorWindow(QMainWindow):
         self._look = Look.make(self)
         self._staging = Staging(context.profile.cache_dir / "dragged-out")
         self._make_parts()
-        self.transfers = Transfers(self.desk, self.browser, self._staging, self)
+        self.transfers = Transfers(self.desk, self.browser, self._staging, self, context.profile)
         self.actions_on_files = FileActions(self.desk, self.browser, self.transfers, self._look.theme, self)
         self.draft_actions = DraftActions(self.desk, self.viewer, self._look.formats, self)
         self._lay_out()
@@ -291,14 +291,18 @@ class ImageEditorWindow(QMainWindow):
     def _on_filesystem_wanted(self, device: str | None) -> None:
         self.desk.ask(self.desk.session.show_filesystem(device), self.show_overview)
 
-    @Slot(str, object)
+    @Slot(str)
+    def _on_snapshot_wanted(self, snapshot: str) -> None:
+        self.other_wanted.emit(dataclasses.replace(self.source, snapshot=snapshot))
+
+    @Slot(object, object)
     def _on_entry_selected(self, path: str, entry: Entry | None) -> None:
         if entry is None:
             self.viewer.show_nothing()
         else:
             self.viewer.show_entry(path, entry)
 
-    @Slot(str, object)
+    @Slot(object, object)
     def _on_file_activated(self, path: str, entry: Entry) -> None:
         self.viewer.show_entry(path, entry)
         self.viewer.focus_content()
