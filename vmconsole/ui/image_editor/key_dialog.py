@@ -65,7 +65,6 @@ class KeyDialog(QDialog):
         self.shown = QCheckBox(self.tr("&Show it"), self)
         self.note = plain_label(self.tr("It is kept in memory until this window is closed, and written nowhere."), self)
         self.note.setWordWrap(True)
-        self.note.setEnabled(False)
         self.bar = QProgressBar(self)
         self.bar.setRange(0, 0)
         self.bar.setTextVisible(False)

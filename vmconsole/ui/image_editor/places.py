@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.image_editor.look import Look
 
 _FILESYSTEM = Qt.ItemDataRole.UserRole
-NAME, SHOWN_AT, TYPE, SIZE, FREE = range(5)
+NAME, SHOWN_AT, SIZE, FREE, TYPE = range(5)
 
 
 class PlacesPanel(QWidget):
@@ -68,7 +68,7 @@ class PlacesPanel(QWidget):
     def _make_tree(self) -> QTreeWidget:
         tree = QTreeWidget(self)
         tree.setAccessibleName(self.tr("Disks and filesystems"))
-        tree.setHeaderLabels([self.tr("Filesystem"), self.tr("At"), self.tr("Type"), self.tr("Size"), self.tr("Free")])
+        tree.setHeaderLabels([self.tr("Filesystem"), self.tr("At"), self.tr("Size"), self.tr("Free"), self.tr("Type")])
         tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         tree.setUniformRowHeights(True)
         tree.setIndentation(14)
@@ -89,6 +89,8 @@ class PlacesPanel(QWidget):
         self.tree.clear()
         disks = [self._disk_item(device) for device in overview.devices]
         self.tree.addTopLevelItems(disks)
+        for disk in disks:
+            disk.setFirstColumnSpanned(True)
         by_name = {device.name: item for device, item in zip(overview.devices, disks, strict=True)}
         for filesystem in overview.filesystems:
             owner = self._owner(filesystem, by_name)
@@ -151,14 +153,12 @@ class PlacesPanel(QWidget):
         return next((by_name[d] for d in by_name if device.startswith(d)), None)
 
     def _disk_item(self, device: Device) -> QTreeWidgetItem:
-        path = names.shown(device.path)
-        name = names.shown(device.target) or _short(device.name)
         size = self._look.formats.size(device.size_bytes)
-        item = QTreeWidgetItem([name, names.shown(names.base_of(device.path)), self.tr("disk"), size, ""])
+        words = (device.target or _short(device.name), names.base_of(device.path), size)
+        item = QTreeWidgetItem([" – ".join(names.shown(word) for word in words if word)])
         item.setIcon(NAME, self._look.theme.icon("disk"))
         item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
-        for column in range(self.tree.columnCount()):
-            item.setToolTip(column, plain_tip(path or device.name))
+        item.setToolTip(NAME, plain_tip(names.shown(device.path) or device.name))
         return item
 
     def _filesystem_item(self, filesystem: Filesystem, *, has_os_tree: bool) -> QTreeWidgetItem:
@@ -166,7 +166,9 @@ class PlacesPanel(QWidget):
         name = f"{_short(filesystem.device)} “{label}”" if label else _short(filesystem.device)
         shown_at = names.shown(filesystem.mounted_at) or (self.tr("locked") if filesystem.is_locked else "–")
         size = self._look.formats.size(filesystem.size_bytes)
-        item = QTreeWidgetItem([name, shown_at, filesystem.type, size, ""])
+        item = QTreeWidgetItem([name, shown_at, size, "", filesystem.type])
+        for column in (SIZE, FREE):
+            item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         item.setData(NAME, _FILESYSTEM, filesystem)
         if filesystem.is_locked:
             item.setIcon(NAME, self._look.theme.icon("key"))
