@@ -57,6 +57,7 @@ class EditImageRun(QObject):
         self.window.setMinimumWidth(420)
         self.window.setWindowModality(Qt.WindowModality.NonModal)
         self.window.setAutoClose(False)
+        self.window.setMinimumDuration(1_000_000_000)  # it is shown by ``start`` alone, and hidden for good
         self.window.canceled.connect(self._on_cancelled)
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)

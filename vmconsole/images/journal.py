@@ -46,7 +46,7 @@ if [ -b "$r" ]; then j=/var/tmp/$j; else j=$(dirname -- "$r")/$j; fi; printf '%s
 /var/tmp for a device."""
 
 _ALIVE = (
-    'alive() { read -r _p _t < "$1" 2>/dev/null && [ -n "$_t" ] && '
+    'alive() { { read -r _p _t < "$1"; } 2>/dev/null && [ -n "$_t" ] && '
     '[ "$(cut -d " " -f 22 "/proc/$_p/stat" 2>/dev/null)" = "$_t" ]; }'
 )
 """Shell function: whether the process that a file names still runs: its number and when it began (proc(5))."""

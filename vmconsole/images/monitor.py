@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import socket
 from typing import TYPE_CHECKING
 
@@ -51,17 +52,27 @@ class _Talk:
         actions = [
             {
                 "type": "blockdev-snapshot-sync",
-                # libguestfs names its drives so, in the order in which they were added (lib/launch-direct.c).
                 "data": {
-                    "device": f"hd{number}",
+                    "node-name": node,
+                    "snapshot-node-name": f"layer-{secrets.token_hex(4)}",
                     "snapshot-file": os.fspath(top),
                     "format": "qcow2",
                     "mode": "existing",
                 },
             }
-            for number, top in enumerate(tops)
+            for node, top in zip(self._nodes(), tops, strict=True)
         ]
         self._ask("transaction", {"actions": actions})
+
+    def _nodes(self) -> list[str]:
+        """What is written now, disk by disk. libguestfs calls its drives hd0, hd1… (lib/launch-direct.c); a disk that
+        was plugged later has no such name, and is the only one."""
+        found = [
+            (block["device"], block["inserted"]["node-name"])
+            for block in self._ask("query-block")
+            if block.get("inserted") and block["device"] != "appliance" and block["inserted"]["drv"] == "qcow2"
+        ]
+        return [node for _, node in sorted(found, key=lambda pair: (len(pair[0]), pair[0]))]
 
     def _ask(self, order: str, arguments: object = None) -> Any:
         message = {"execute": order} | ({"arguments": arguments} if arguments is not None else {})

@@ -173,14 +173,14 @@ def children_command(path: str, *, libvirt: str = "/etc/libvirt") -> str:
     A child has its base's name in its first cluster, so few files need to be opened by QEMU.
     """
     name = shlex.quote(posixpath.basename(path))
-    xml = "s/.*<source \\(file\\|dev\\)='\\([^']*\\)'.*/\\2/p"
-    pool = "s/.*<path>\\([^<]*\\)<.*/\\1/p"
-    plain = "s/&lt;/</g; s/&gt;/>/g; s/&quot;/\"/g; s/&apos;/'\"'\"'/g; s/&amp;/\\&/g"
+    xml = shlex.quote(r"s/.*<source \(file\|dev\)='\([^']*\)'.*/\2/p")
+    pool = shlex.quote(r"s/.*<path>\([^<]*\)<.*/\1/p")
+    plain = shlex.quote(r"""s/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&apos;/'/g; s/&amp;/\&/g""")
     return "\n".join(
         [
             "export LC_ALL=C",
-            f"{{ sed -n '{xml}' {libvirt}/qemu/*.xml 2>/dev/null | sed '{plain}'",
-            f"  sed -n '{pool}' {libvirt}/storage/*.xml 2>/dev/null | sed '{plain}' |",
+            f"{{ sed -n {xml} {libvirt}/qemu/*.xml 2>/dev/null | sed {plain}",
+            f"  sed -n {pool} {libvirt}/storage/*.xml 2>/dev/null | sed {plain} |",
             "    while IFS= read -r d; do case $d in /dev*) ;; *) ls -d \"$d\"/* 2>/dev/null ;; esac; done",
             "} | sort -u | while IFS= read -r f; do",
             "  { [ -f \"$f\" ] || [ -b \"$f\" ]; } && [ \"$(head -c 3 -- \"$f\" 2>/dev/null)\" = QFI ] &&",
