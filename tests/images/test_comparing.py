@@ -80,8 +80,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory, shell: LocalShell) -> Iterato
     before = session_on(image, shell, place / "work", source)
     assert done(before.session.open(), deadline_s=LAUNCH_S).mode is ImageMode.LOOK_ONLY
     yield before, now
-    close(before)
-    close(now)
+    before.session.close()
+    assert before.session.wait_closed(20)
+    close(now)  # sees that nobody holds the image any more
 
 
 @pytest.mark.appliance
