@@ -34,6 +34,7 @@ def v2_machine() -> Iterator[V2Host]:
     host = V2Host(Path(lent) if lent else PLACE / f"{STEM}{os.getpid()}")
     try:
         host.up()
+        host.repair()
         yield host
     finally:
         if not lent:  # whoever lent it takes it down
@@ -46,6 +47,5 @@ def v2_host(v2_machine: V2Host) -> Iterator[V2Host]:
 
     To run a lab's tests on it, override their fixture: `lab_host` that returns this one.
     """
-    v2_machine.repair()
     yield v2_machine
     v2_machine.repair()

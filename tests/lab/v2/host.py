@@ -159,8 +159,9 @@ class V2Host(Nested):
         settings = self._settings()
         if settings is None:
             raise LabError(f"no host is up in {self.directory}")
-        with self._directory.locked():
-            self._start(settings)
+        if not self.is_ready():
+            with self._directory.locked():
+                self._start(settings)
 
     def cut(self, how: str = "drop") -> None:
         """Pull its network plug: what is sent to it gets no answer. (That is the only kind of cut here.)"""
@@ -176,12 +177,7 @@ class V2Host(Nested):
         """Undo every fault and start the guest: the host as the next test wants it."""
         self.boot()
         self.mend()
-        self.thaw()
-        self.start()
-        states = self.domains(timeout_s=60)
-        for name in self.guests:
-            if states.get(name) == "shut off":
-                self.virsh("start", name, timeout_s=120)
+        self.end_faults()
 
     # ---- how
     def _start(self, settings: Settings) -> None:

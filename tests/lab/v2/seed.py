@@ -90,6 +90,7 @@ def _put(target: Path, source: Path) -> None:
 def _owned(info: tarfile.TarInfo) -> tarfile.TarInfo:
     """Only files are in the archive: directories stay as the image has them."""
     info.uid = info.gid = 0
+    info.uname = info.gname = ""  # else tar goes by the names
     info.mode = 0o600 if info.name.endswith(("host_key", "authorized_keys")) else 0o644
     if info.name.startswith(f"home/{OPERATOR}/"):
         info.uid = info.gid = 1000
