@@ -144,6 +144,14 @@ class FakeVerbs:
             raise NoSuchDomain(f"No guest {uuid}.")
         return self.guests[uuid]
 
+    def known_behind(self, uuid: str) -> dict[tuple[str, str], str]:
+        return {("on_reboot", ""): "reset", ("nic_link", "52:54:00:00:00:01"): "up"}
+
+    def change_behind(self, uuid: str, act: str, part: str, value: str) -> None:
+        self.calls.append(("change_behind", uuid, act, part, value))
+        self._may("behind")
+        self.guests[uuid] = dataclasses.replace(self.guests[uuid], taints=("tainted: custom monitor",))
+
     def guest_xml(self, uuid: str, *, stored: bool) -> str:
         raise NotImplementedError
 

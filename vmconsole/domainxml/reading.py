@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from vmconsole.domainxml.behind import device_of, known_values
 from vmconsole.domainxml.limits import iothreads_of, limits_of
 from vmconsole.domainxml.sizes import kib
 from vmconsole.inventory.errors import BadDescription
@@ -57,6 +58,14 @@ class DomainDescription:
 
     def interfaces(self) -> tuple[Interface, ...]:
         return tuple(_interface(element) for element in self._root.iterfind("devices/interface"))
+
+    def known_behind(self) -> dict[tuple[str, str], str]:
+        """As ``domainxml.behind.known_values``."""
+        return known_values(self._root)
+
+    def device(self, part: str) -> str:
+        """As ``domainxml.behind.device_of``."""
+        return device_of(self._root, part)
 
     def iothreads(self) -> tuple[int, ...]:
         return iothreads_of(self._root)

@@ -160,7 +160,7 @@ class Guest:
     disks: tuple[Disk, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     taints: tuple[str, ...] = ()
-    """Why libvirt holds a running guest for changed behind its back or risky (``custom-monitor``…), in its own words."""
+    """Why libvirt holds a running guest for changed behind its back, or risky, in its own words."""
     iothreads: tuple[int, ...] = ()
     """Numbers of its I/O threads."""
     live: Limits | None = None

@@ -111,7 +111,7 @@ class LibvirtVerbs:
     def change_behind(self, uuid: str, act: str, part: str, value: str) -> None:
         """As ``HostVerbs.change_behind``."""
         now = DomainDescription(self._connection.xml(uuid, stored=False))
-        device = now.device(act, part)
+        device = now.device(part)
         if part and not device:
             raise OperationRefused(f"The guest has no {part} now.", advice="Look again.", where=self._connection.where)
         command, arguments = command_of(BEHIND_ACTS[act], value, device)

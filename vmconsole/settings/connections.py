@@ -41,6 +41,8 @@ class SavedConnection:
     """``#rrggbb`` of its mark in the tree, or empty."""
     group: str = ""
     connect_at_start: bool = True
+    allows_behind: bool = False
+    """Whether changes behind libvirt's back (QMP) are offered there."""
 
 
 class Connections:
@@ -143,7 +145,7 @@ def _record(found: object) -> SavedConnection | None:
     """A record of the file; unknown fields are of a newer version, wrong ones are left at their default."""
     if not isinstance(found, dict) or not isinstance(found.get("uri"), str) or not found["uri"].strip():
         return None
-    kinds = {"connect_at_start": bool}
+    kinds = {"connect_at_start": bool, "allows_behind": bool}
     given = {
         f.name: found[f.name]
         for f in fields(SavedConnection)

@@ -194,6 +194,7 @@ def _with_description_of(known: Guest, new: Guest) -> Guest:
         disks=known.disks,
         interfaces=known.interfaces,
         iothreads=known.iothreads,
+        taints=known.taints if new.state.has_process else (),
         live=known.live if new.state.has_process else None,
         stored=known.stored,
     )

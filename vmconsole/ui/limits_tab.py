@@ -30,6 +30,7 @@ from vmconsole.quotas.situation import Situation
 from vmconsole.quotas.table import row_of
 from vmconsole.ui.charts.cap_subject import subject_of
 from vmconsole.ui.formats import Formats
+from vmconsole.ui.limits.behind_dialog import BehindDialog
 from vmconsole.ui.limits.changes_view import ChangesView
 from vmconsole.ui.limits.draft import LimitsDraft
 from vmconsole.ui.limits.history_dialog import HistoryDialog
@@ -39,6 +40,7 @@ from vmconsole.ui.limits.pin_dialog import PinDialog
 from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
+    from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import GuestId
     from vmconsole.inventory.limits import LimitRef
     from vmconsole.store.changes import ChangeSet
@@ -92,6 +94,7 @@ class LimitsTab(QWidget):
         self.filter = LimitsFilter(self)
         self.filter.setSourceModel(self.model)
         self.search, self.only_set = QLineEdit(self), QCheckBox(self.tr("Only what is &set"), self)
+        self.behind_button = QPushButton(self.tr("&Behind libvirt…"), self)
         self.pin_button = QPushButton(self.tr("&Pin CPUs…"), self)
         self.level_button = QPushButton(self.tr("Next boot as &now"), self)
         self.history_button = QPushButton(self.tr("&History…"), self)
@@ -115,6 +118,7 @@ class LimitsTab(QWidget):
             (self.search, 1),
             (self.only_set, 0),
             (self.level_button, 0),
+            (self.behind_button, 0),
             (self.pin_button, 0),
             (self.history_button, 0),
         ):
@@ -170,6 +174,8 @@ class LimitsTab(QWidget):
         self.level_button.clicked.connect(lambda: self.draft.level_all(Place.STORED))
         self.history_button.clicked.connect(self.show_history)
         self.pin_button.clicked.connect(self.show_pinning)
+        self.behind_button.setToolTip(self.tr("What QEMU can change now although libvirt refuses; never stored"))
+        self.behind_button.clicked.connect(self.show_behind)
         self.model.modelReset.connect(self._on_reset)
         self.tree.selectionModel().currentChanged.connect(self._on_current)
         self.draft.changed.connect(self._on_draft)
@@ -196,6 +202,15 @@ class LimitsTab(QWidget):
         if self.draft.situation is not None:
             PinDialog(self.draft, self._context, self._theme, self).show()
 
+    def show_behind(self) -> None:
+        if self.draft.situation is not None:
+            BehindDialog(self.draft.situation.guest, self._context, self._theme, self).show()
+
+    def _may_go_behind(self, guest: Guest) -> bool:
+        """Only where the user wished it for this connection, and while there is a QEMU to ask."""
+        saved = self._context.profile.connections.find(guest.id.host)
+        return saved is not None and saved.allows_behind and guest.live is not None
+
     def show_history(self) -> None:
         history = self._context.limit_history
         if self._guest is not None and history is not None:
@@ -218,8 +233,11 @@ class LimitsTab(QWidget):
             self._reason.hide()
             return
         self.draft.set_situation(Situation(host, guest))
+        self.behind_button.setVisible(self._may_go_behind(guest))
         subject = subject_of(store, guest_id)
         text = "" if subject is None else subject.blocked
+        if not text and guest.taints:
+            text = self.tr("libvirt says of this guest: {words}").format(words="; ".join(guest.taints))
         self._reason.setText(text)
         self._reason.setVisible(bool(text))
 

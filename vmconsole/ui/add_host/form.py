@@ -93,6 +93,10 @@ class MoreForm(QWidget):
             self.colour.addItem(_swatch(colour), text, colour)
         self.at_start = QCheckBox(self.tr("Connect when the console starts"), self)
         self.at_start.setChecked(True)
+        self.allows_behind = QCheckBox(self.tr("Offer changes behind libvirt's back (QMP)"), self)
+        self.allows_behind.setToolTip(
+            self.tr("A few safe things that QEMU can change on a running guest although libvirt refuses; never stored")
+        )
         self._place_holders()
         self._lay_out()
         self._connect()
@@ -127,6 +131,7 @@ class MoreForm(QWidget):
             (self.tr("&Group"), self.group, self.group),
             (self.tr("C&olour"), self.colour, self.colour),
             ("", self.at_start, self.at_start),
+            ("", self.allows_behind, self.allows_behind),
         ):
             form.addRow(text, field)
             label = form.labelForField(field)
@@ -190,12 +195,14 @@ class MoreForm(QWidget):
             self.colour.addItem(_swatch(saved.colour), saved.colour, saved.colour)
             _choose(self.colour, saved.colour)
         self.at_start.setChecked(saved.connect_at_start)
+        self.allows_behind.setChecked(saved.allows_behind)
 
     def decorate(self, saved: SavedConnection) -> SavedConnection:
         """With what the console keeps: name, colour, group, connect at start."""
         return dataclasses.replace(
             saved, name=self.name.text().strip(), colour=str(self.colour.currentData() or ""),
             group=self.group.currentText().strip(), connect_at_start=self.at_start.isChecked(),
+            allows_behind=self.allows_behind.isChecked(),
         )  # fmt: skip
 
     def _refresh(self) -> None:
