@@ -18,6 +18,7 @@ from vmconsole import __version__
 from vmconsole.app import logs
 from vmconsole.app.after import AfterRun
 from vmconsole.app.bench import BenchReport
+from vmconsole.app.drafts import offer_drafts
 from vmconsole.app.dump import dump_of
 from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.app.limit_record import LimitRecord
@@ -38,6 +39,7 @@ from vmconsole.ui.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from vmconsole.app.cli import Options
+    from vmconsole.app.edit_target import EditTarget
     from vmconsole.inventory.ids import HostId
 
 WAKE_MS = 200
@@ -79,6 +81,9 @@ def run(options: Options) -> int:
             limit_history=history,
             diagnose=links.diagnose, spare=spare,
         )  # fmt: skip
+        _leave_on_signals(app)
+        if options.edit_image is not None:
+            return _edit_image(app, options.edit_image, context, questions)
         window = MainWindow(context)
         window.set_dump_maker(lambda: dump_of(store))
         if options.debug:
@@ -95,13 +100,26 @@ def run(options: Options) -> int:
             window.show_guest_named(options.show)
         if options.after_s is not None:
             AfterRun(options, context, window, leave=app.exit)
-        _leave_on_signals(app)
+        elif options.demo is None:
+            parts.callback(offer_drafts(context, window).close_down)
         status = app.exec()
         if report is not None:
             report.write()
         questions.close()
         window.close()
         return status
+
+
+def _edit_image(app: QApplication, target: EditTarget, context: Context, questions: LoginQueue) -> int:
+    from vmconsole.app.edit_image import EditImageRun  # late: the whole console needs no editor before one is opened
+
+    run = EditImageRun(target, context, leave=app.exit)
+    questions.set_window(run.window)
+    QTimer.singleShot(0, run, run.start)
+    status = app.exec()
+    questions.close()
+    run.close()
+    return status
 
 
 def _application() -> QApplication:

@@ -15,21 +15,23 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole.images import requests, wire
 from vmconsole.images.appliance import Appliance
 from vmconsole.images.hints import error_of
-from vmconsole.images.leftovers import socket_folders
+from vmconsole.images.leftovers import make_folder, note_folders, socket_folders
 from vmconsole.inventory.errors import ImageError, ImageLinkLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
+
+    from vmconsole.images.tool_requests import ToolRequest
 
 _CONSOLE_LINES = 200
 _CANCEL_GRACE_S = 30.0
@@ -62,7 +64,7 @@ class GuestfsClient:
         if self._process is not None:
             return
         # libguestfs keeps sockets and small files while it runs. A killed child cannot remove them: ``close`` does.
-        self._folder = tempfile.mkdtemp(prefix="vmconsole-")
+        self._folder = str(make_folder())
         self._process = subprocess.Popen(
             [sys.executable, "-m", "vmconsole.images.worker"],
             stdin=subprocess.PIPE,
@@ -94,6 +96,11 @@ class GuestfsClient:
         return "".join(self._console)
 
     @property
+    def folder(self) -> str:
+        """The private folder on this machine that the child may read and write; it goes with the child."""
+        return self._folder
+
+    @property
     def pids(self) -> tuple[int, ...]:
         """The child and its appliance, as far as they are running."""
         child = self._process.pid if self._process is not None and self._process.poll() is None else 0
@@ -103,7 +110,11 @@ class GuestfsClient:
         )
 
     def ask(
-        self, request: requests.Request, *, deadline_s: float, on_part: Callable[[object], None] | None = None
+        self,
+        request: requests.Request | ToolRequest,
+        *,
+        deadline_s: float,
+        on_part: Callable[[object], None] | None = None,
     ) -> object:
         """Do a request. Raises ImageError; CancelledError after ``cancel``. Past the deadline the child is killed.
 
@@ -118,7 +129,7 @@ class GuestfsClient:
         raise error_of(answer.kind, answer.explanation)
 
     def _asked(
-        self, request: requests.Request, deadline_s: float, on_part: Callable[[object], None] | None
+        self, request: requests.Request | ToolRequest, deadline_s: float, on_part: Callable[[object], None] | None
     ) -> requests.Done | requests.Refused:
         with self._lock:
             if self._reason is not None:
@@ -246,6 +257,7 @@ class GuestfsClient:
                 self._appliance = Appliance(message.pid)
                 if self._process is not None:
                     self._leftovers |= socket_folders(self._process.pid)
+                    note_folders(Path(self._folder), self._leftovers)
 
     def _listen(self, noise: BinaryIO) -> None:
         with contextlib.suppress(ValueError, OSError):

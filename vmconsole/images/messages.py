@@ -335,6 +335,8 @@ class ChangesChanged:
     """The draft's list of changes, whole."""
 
     changes: tuple[Change, ...]
+    undone: tuple[Change, ...] = ()
+    """What ``redo`` would bring back, oldest first."""
 
 
 SessionEvent = StateChanged | Progressed | ChangesChanged

@@ -20,6 +20,7 @@ from vmconsole.images.draft import Draft, make_overlay
 from vmconsole.images.facts import Packing
 from vmconsole.images.kvm import Acceleration, acceleration, remember_failure
 from vmconsole.images.messages import ImageMode, ImageOverview
+from vmconsole.images.monitor import MONITOR
 from vmconsole.images.unpacking import Unpacked, unpack
 from vmconsole.inventory.errors import Explanation, ImageError, ImageInUse
 
@@ -255,8 +256,9 @@ class OpenImage:
         cache_dir = str(around.cache_dir) if around.cache_dir is not None else ""
         first, *more = (str(overlay) for overlay in overlays)
         launch = requests.Launch(
-            first, force_tcg=not self._acceleration.works, cache_dir=cache_dir, more_overlays=tuple(more)
-        )
+            first, force_tcg=not self._acceleration.works, cache_dir=cache_dir, more_overlays=tuple(more),
+            monitor=str(Path(self.client.folder) / MONITOR) if self._draft is not None else "",
+        )  # fmt: skip
         launched = self.client.ask(launch, deadline_s=LAUNCH_DEADLINE_S)
         assert isinstance(launched, requests.Launched)
         if launched.said:
@@ -288,6 +290,10 @@ class OpenImage:
             snapshots=() if len(self._disks) > 1 else facts.snapshots,
             unfinished_apply=reason.what if is_unfinished and reason is not None else "",
         )
+
+    def let_go_of_appliance(self) -> None:
+        """End the appliance; the exports and the draft stay."""
+        self.client.close()
 
     def let_go(self) -> None:
         """End the appliance and the exports, so that the images are free; the draft stays ours."""

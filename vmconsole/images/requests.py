@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vmconsole.images.messages import Conflict, Device, Filesystem, Ownership
+from vmconsole.images.tool_requests import ToolRequest
 from vmconsole.inventory.errors import Explanation
 
 
@@ -33,6 +34,10 @@ class Launch:
     force_tcg: bool
     cache_dir: str
     """Where the appliance is kept; empty for libguestfs' default."""
+    more_overlays: tuple[str, ...] = ()
+    """The guest's other disks, in order: ``/dev/sdb`` and so on."""
+    monitor: str = ""
+    """Where QEMU makes its QMP socket; empty for none. New layers come into the overlays' folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,21 @@ class Look:
     """Mount read-only."""
     only_device: str = ""
     """Mount only this filesystem, at ``/``; empty for the whole tree."""
+    targets: tuple[str, ...] = ()
+    """What the guest calls its disks (``vda``), in the order they were added; an entry may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Open an encrypted volume. Answer: None; ``Look`` then shows what is in it."""
+
+    device: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Answer: tuple of ``Usage``, of what is mounted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +163,28 @@ class Finish:
 
 
 Request = (
-    Prepare | Launch | Look | Inspect | List | Read | Write | Import | Export | MakeFolder | Rename | Delete | Finish
+    Prepare
+    | Launch
+    | Look
+    | Unlock
+    | Measure
+    | Inspect
+    | List
+    | Read
+    | Write
+    | Import
+    | Export
+    | MakeFolder
+    | Rename
+    | Delete
+    | Finish
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     number: int
-    request: Request
+    request: Request | ToolRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +196,14 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Done:
+    number: int
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the answer to request ``number``, ahead of ``Done``."""
+
     number: int
     value: object
 
@@ -196,11 +238,3 @@ class ApplianceStarted:
     """The process id of the appliance's QEMU, so that the parent can end it."""
 
     pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of the answer to request ``number``, ahead of ``Done``."""
-
-    number: int
-    value: object

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, TypeVar
 
 from vmconsole.images import names, requests, rows
-from vmconsole.images.apply import Apply, check_users
 from vmconsole.images.client import GuestfsClient
-from vmconsole.images.draft import Draft
+from vmconsole.images.draft_work import DraftWork, Hooks
+from vmconsole.images.file_tools import ImageTools, ToolDesk
 from vmconsole.images.jobs import JobThread
-from vmconsole.images.journal import Record
 from vmconsole.images.messages import (
     Applied,
     ChangesChanged,
@@ -41,8 +38,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from vmconsole.images.messages import Change, Entry, ImageOverview, ImageSource, OsDetails, SessionEvent
+    from vmconsole.images.draft import Draft
+    from vmconsole.images.messages import Change, Entry, ImageOverview, ImageSource, OsDetails, SessionEvent, Usage
     from vmconsole.images.spare import Spare
+    from vmconsole.images.tool_requests import ToolRequest
+    from vmconsole.images.way_back import WayBack
     from vmconsole.inventory.errors import Explanation
     from vmconsole.links.base import Shell
 
@@ -76,7 +76,7 @@ class ImageSession:
         session's thread. ``on_event`` is called from several threads and must return quickly. ``spare`` may have an
         appliance that runs already."""
         self._source, self._shell = source, shell
-        self._image_users, self._on_event = image_users, on_event
+        self._on_event = on_event
         self._around = Surroundings(
             source=source,
             shell=shell,
@@ -92,8 +92,28 @@ class ImageSession:
         self._state = SessionState.NEW
         self._image: OpenImage | None = None
         self._overview: ImageOverview | None = None
-        self._applying: Apply | None = None
         self._changes: tuple[Change, ...] = ()
+        self._work = DraftWork(
+            self._around,
+            image_users,
+            Hooks(
+                current=lambda: self._image,
+                tear_down=lambda: self._tear_down(keep_draft=True),
+                reopen=self._reopen,
+                enter=self._enter,
+                emit=self._tell,
+            ),
+        )
+        self.tools = ImageTools(
+            ToolDesk(
+                submit=self._jobs.submit,
+                ask=self._asked,
+                check_room=self._check_room,
+                note=self._note,
+                exchange_folder=lambda: self._opened().client.folder,
+            )
+        )
+        """Attributes, links, search, configuration trees, the registry, comparing."""
 
     @property
     def source(self) -> ImageSource:
@@ -117,6 +137,15 @@ class ImageSession:
     def show_filesystem(self, device: str | None) -> Future[ImageOverview]:
         """Show only this filesystem, at ``/``; None goes back to the whole tree."""
         return self._jobs.submit(lambda: self._show(device or ""))
+
+    def unlock(self, device: str, key: str) -> Future[ImageOverview]:
+        """Open an encrypted volume with its key, and show the whole tree. ImageUnreadable if the key is wrong; try
+        again then. The key is kept in memory until ``close``, for when the image is opened again."""
+        return self._jobs.submit(lambda: self._unlock(device, key))
+
+    def usage(self) -> Future[tuple[Usage, ...]]:
+        """How full the filesystems are that are shown."""
+        return self._jobs.submit(lambda: self._opened().usage())
 
     def inspect(self) -> Future[tuple[OsDetails, ...]]:
         """The full, slow look at the operating systems inside."""
@@ -169,23 +198,44 @@ class ImageSession:
         """The draft's changes so far, oldest first. Does not block."""
         return self._changes
 
+    def undo(self, steps: int = 1) -> Future[ImageOverview]:
+        """Take back the draft's last steps. Takes as long as ``open()``; ``redo`` brings them back."""
+        return self._jobs.submit(lambda: self._work.go(-steps))
+
+    def redo(self, steps: int = 1) -> Future[ImageOverview]:
+        """Bring back what was undone, until something else is changed."""
+        return self._jobs.submit(lambda: self._work.go(steps))
+
     def discard(self) -> Future[ImageOverview]:
         """Forget all changes of the draft and show the image as it is. Takes as long as ``open()``."""
-        return self._jobs.submit(self._discard)
+        return self._jobs.submit(self._work.discard)
 
-    def apply(self) -> Future[Applied]:
+    def apply(self, *, keeps_way_back: bool = True) -> Future[Applied]:
         """Write the draft into the image. Refused, with words, while anybody uses the image, if it changed since it was
         opened, or if space is short; the draft is kept then. Ends in state APPLIED."""
-        return self._jobs.submit(self._apply)
+        return self._jobs.submit(lambda: self._apply(keeps_way_back=keeps_way_back))
+
+    def take_back(self) -> Future[Applied]:
+        """Undo the last Apply: write back what it replaced. Refused, with words, if the image changed since. Ends in
+        state APPLIED; taking back once more brings the Apply's changes again."""
+        return self._jobs.submit(self._work.take_back)
+
+    def way_back(self) -> WayBack | None:
+        """The last Apply, if it can be taken back. Reads a small file."""
+        return self._work.kept_way_back()
+
+    def forget_way_back(self) -> Future[None]:
+        """Free the space of the way back."""
+        return self._jobs.submit(self._work.forget_way_back)
 
     def cancel(self) -> None:
         """Stop the request that runs now and drop those that wait. The session stays open."""
         self._jobs.drop()
         with self._lock:
-            image, applying, state = self._image, self._applying, self._state
-        if applying is not None:
-            applying.cancel()
-        elif image is not None and state is SessionState.OPENING:
+            image, state = self._image, self._state
+        if self._work.cancel():
+            return
+        if image is not None and state is SessionState.OPENING:
             image.kill(ImageError("Opening the image was cancelled.", where=self._source.path))
         elif image is not None:
             image.client.cancel()
@@ -197,9 +247,8 @@ class ImageSession:
             if self._state is SessionState.CLOSED:
                 return
             self._state = SessionState.CLOSED
-            image, applying = self._image, self._applying
-        if applying is not None:
-            applying.cancel()
+            image = self._image
+        self._work.cancel()
         if image is not None:
             image.kill(ImageError("The image was closed.", where=self._source.path))
         self._jobs.close(lambda: self._tear_down(keep_draft=keep_draft))
@@ -263,7 +312,7 @@ class ImageSession:
 
     def _asked(
         self,
-        request: requests.Request,
+        request: requests.Request | ToolRequest,
         kind: type[T],
         *,
         deadline_s: float = _QUICK_S,
@@ -276,7 +325,7 @@ class ImageSession:
     def _ask(
         self,
         image: OpenImage,
-        request: requests.Request,
+        request: requests.Request | ToolRequest,
         deadline_s: float,
         on_part: Callable[[object], None] | None = None,
     ) -> object:
@@ -305,6 +354,10 @@ class ImageSession:
         self._overview = image.overview_of(self._overview, image.look(device))
         return self._overview
 
+    def _unlock(self, device: str, key: str) -> ImageOverview:
+        self._opened().unlock(device, key)
+        return self._show("")
+
     def _draft(self) -> Draft:
         draft = self._opened().draft
         if draft is None:
@@ -317,6 +370,16 @@ class ImageSession:
         self._ask(self._opened(), request, _QUICK_S)
         for verb, path, detail in what:
             draft.add(verb, path, detail=detail)
+        self._announce_changes(draft)
+
+    def _check_room(self, size_bytes: int) -> int:
+        draft = self._draft()
+        draft.check_room(size_bytes)
+        return draft.room_bytes()
+
+    def _note(self, verb: ChangeVerb, path: str, *, detail: str = "", size_bytes: int = 0) -> None:
+        draft = self._draft()
+        draft.add(verb, path, detail=detail, size_bytes=size_bytes)
         self._announce_changes(draft)
 
     def _write(self, path: str, data: bytes) -> None:
@@ -341,119 +404,23 @@ class ImageSession:
         self._announce_changes(draft)
         return done
 
-    def _discard(self) -> ImageOverview:
-        image = self._image
-        if image is not None and image.facts.unfinished is not None:
-            self._discard_unfinished(image)
-        self._tear_down(keep_draft=False)
-        self._forget_stale()
+    def _reopen(self) -> ImageOverview:
         with self._lock:
             if self._state is not SessionState.CLOSED:
                 self._state = SessionState.NEW
         return self._open()
 
-    def _discard_unfinished(self, image: OpenImage) -> None:
-        unfinished = image.facts.unfinished
-        if unfinished is not None and unfinished.is_running:
-            raise ImageError("The host is writing the image now; wait for its end.", where=self._source.path)
-        Apply(self._shell, image.facts, report=self._on_progress).discard_journal()
-
-    def _forget_stale(self) -> None:
-        """A draft that does not fit the image any more was not taken by ``open``; it goes here."""
-        draft = Draft(self._around.work_dir, self._source)
-        draft.forget()
-        draft.close()
-
-    def _apply(self) -> Applied:
-        image = self._opened()
-        began_at = time.monotonic()
-        with self._lock:
-            applying = self._applying = Apply(self._shell, image.facts, report=self._on_progress)
-        try:
-            if image.facts.unfinished is not None:
-                applied = self._finish_earlier(image, applying, began_at)
-            else:
-                applied = self._apply_draft(image, applying, began_at)
-        finally:
-            with self._lock:
-                self._applying = None
-        self._changes = ()
-        self._emit(ChangesChanged(()))
-        self._enter(SessionState.APPLIED, "The draft is in the image now.")
-        return applied
-
-    def _apply_draft(self, image: OpenImage, applying: Apply, began_at: float) -> Applied:
-        draft = self._draft()
-        if not draft.changes:
-            raise ImageError("There is nothing to apply.", where=self._source.path)
-        size = draft.overlay.stat().st_size
-        check_users(self._image_users(), self._source.path)
-        applying.check_unchanged()
-        applying.check_space(size)
-        self._enter(SessionState.APPLYING, "Closing the draft")
-        try:
-            image.client.ask(requests.Finish(), deadline_s=_FINISH_S)
-            draft.tidy()
-            size = draft.overlay.stat().st_size
-            record = Record(draft.id, len(draft.changes), image.facts.format)
-            self._on_step("Carrying the draft to the host")
-            applying.carry(draft.overlay, record)
-            self._on_step("Writing the image")
-            image.let_go()
-            check_users(self._image_users(), self._source.path)
-            applying.commit(expects_unchanged=True)
-        except BaseException as error:
-            # Whatever it was, also a cancel: the appliance is gone, the draft is kept, and the state must say so.
-            self._end_apply_badly(error)
-            raise
-        count = len(draft.changes)
-        draft.forget()
-        self._tear_down(keep_draft=False)
-        return Applied(count, size, time.monotonic() - began_at)
-
-    def _finish_earlier(self, image: OpenImage, applying: Apply, began_at: float) -> Applied:
-        unfinished = image.facts.unfinished
-        assert unfinished is not None
-        if unfinished.image_was_written_since and not unfinished.is_running and unfinished.result != "0":
-            raise ImageError(
-                "The earlier Apply cannot be finished: the image was written by somebody else since.",
-                advice="Check the guest's filesystems; Discard removes what is left of the Apply.",
-                where=self._source.path,
-            )
-        check_users(self._image_users(), self._source.path)
-        self._enter(SessionState.APPLYING, "Finishing the earlier Apply")
-        try:
-            image.let_go()
-            if unfinished.is_running or unfinished.result == "0":
-                applying.await_end()
-            else:
-                applying.commit(expects_unchanged=False)
-        except BaseException as error:
-            # As in ``_apply_draft``.
-            self._end_apply_badly(error)
-            raise
-        self._tear_down(keep_draft=True)
-        self._forget_if(unfinished.draft_id)
-        return Applied(unfinished.changes, 0, time.monotonic() - began_at)
-
-    def _forget_if(self, draft_id: str) -> None:
-        draft = Draft(self._around.work_dir, self._source)
-        if draft.id == draft_id:
-            draft.forget()
-        draft.close()
-
-    def _end_apply_badly(self, error: BaseException) -> None:
-        self._tear_down(keep_draft=True)
-        problem = error.explanation if isinstance(error, ConsoleError) else None
-        was_cancelled = isinstance(error, CancelledError)
-        words = "Apply was cancelled." if was_cancelled else problem.what if problem else "Apply failed."
-        self._enter(SessionState.LOST, f"{words} The draft is kept.", problem)
+    def _apply(self, *, keeps_way_back: bool) -> Applied:
+        self._opened()
+        return self._work.apply(keeps_way_back=keeps_way_back)
 
     # Announcing; also from the threads of the parts.
 
     def _announce_changes(self, draft: Draft | None) -> None:
+        if draft is not None:
+            self._work.seal(draft)
         self._changes = draft.changes if draft is not None else ()
-        self._emit(ChangesChanged(self._changes))
+        self._emit(ChangesChanged(self._changes, draft.undone if draft is not None else ()))
 
     def _enter(self, state: SessionState, words: str, problem: Explanation | None = None) -> None:
         with self._lock:
@@ -478,6 +445,11 @@ class ImageSession:
             image.kill(error)
         if was_open:
             self._emit(StateChanged(SessionState.LOST, error.explanation.what, error.explanation))
+
+    def _tell(self, event: SessionEvent) -> None:
+        if isinstance(event, ChangesChanged):
+            self._changes = event.changes
+        self._emit(event)
 
     def _emit(self, event: SessionEvent) -> None:
         if self._state is not SessionState.CLOSED:

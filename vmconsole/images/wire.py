@@ -2,7 +2,7 @@
 """Messages as JSON lines: one message, one line, ASCII only, so that no guest name can break the framing. Any thread.
 
 A dataclass becomes ``{"$": "ClassName", field…}``, an enum ``{"$": "ClassName", "=": value}``, bytes ``{"$b":
-base64}``. Only classes of ``messages``, ``requests`` and ``Explanation`` are made from what is read.
+base64}``. Only classes of ``messages``, ``requests``, ``tool_values`` and ``tool_requests``, and ``Explanation``, are made from what is read.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import dataclasses
 import enum
 import json
 
-from vmconsole.images import messages, requests
+from vmconsole.images import messages, requests, tool_requests, tool_values
 from vmconsole.inventory.errors import Explanation
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
 def _known_classes() -> dict[str, type]:
-    values = [*vars(messages).values(), *vars(requests).values(), Explanation]
+    modules = (messages, requests, tool_values, tool_requests)
+    values = [*(value for module in modules for value in vars(module).values()), Explanation]
     classes = [v for v in values if isinstance(v, type)]
     return {c.__name__: c for c in classes if dataclasses.is_dataclass(c) or issubclass(c, enum.Enum)}
 
@@ -41,7 +42,8 @@ def decode(line: bytes) -> object:
     try:
         return _made(json.loads(line))
     except (ValueError, TypeError, KeyError) as error:
-        raise BadMessage(f"not a message: {line[:200]!r}") from error
+        # Not the line itself: it may hold a key, and this ends in an error report.
+        raise BadMessage(f"not a message: {len(line)} bytes, {type(error).__name__}") from None
 
 
 def _plain(value: object) -> Json:

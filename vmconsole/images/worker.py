@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import guestfs
 
-from vmconsole.images import names, requests, wire
-from vmconsole.images.child import editing, exporting, importing, inspecting, listing, mounts, plugging
+from vmconsole.images import names, requests, tool_requests, wire
+from vmconsole.images.child import editing, exporting, importing, listing, plugging, tool_desk, whole
 from vmconsole.images.child.handle import Cancelled, Work
 from vmconsole.images.child.raw_names import ByteHandle
+from vmconsole.images.child.searching import Tasks
 from vmconsole.images.hints import explained
 from vmconsole.inventory.errors import Explanation, ImageError, ImageLinkLost
 
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 _LOST = re.compile(
     r"I/O error|EXT4-fs error|Remounting filesystem read-only|Aborting journal|fsync: Input/output error", re.IGNORECASE
 )
-_CHANGES = (requests.Write, requests.Import, requests.MakeFolder, requests.Rename, requests.Delete)
+_CHANGES = (
+    requests.Write, requests.Import, requests.MakeFolder, requests.Rename, requests.Delete, *tool_requests.CHANGES
+)  # fmt: skip
 
 
 class Worker:
@@ -48,6 +51,7 @@ class Worker:
         self._sink_lock = threading.Lock()
         self._asked: queue.SimpleQueue[requests.Ask] = queue.SimpleQueue()
         self._work: Work | None = None
+        self._tasks = Tasks()
         self._number = 0
         self._cancelled_number = 0
         self._losses: list[str] = []
@@ -105,7 +109,7 @@ class Worker:
             return requests.Refused(ask.number, type(problem).__name__, problem.explanation)
         return requests.Done(ask.number, value)
 
-    def _do(self, request: requests.Request) -> object:
+    def _do(self, request: requests.Request | tool_requests.ToolRequest) -> object:
         if isinstance(request, requests.Prepare):
             self._prepare(request)
         elif isinstance(request, requests.Launch):
@@ -114,6 +118,8 @@ class Worker:
             raise ImageError("The image is not open.")
         elif isinstance(request, requests.Finish):
             self._finish(self._work)
+        elif isinstance(request, tool_requests.ToolRequest):
+            return tool_desk.done(self._work, self._tasks, request)
         else:
             return done(self._work, request)
         return None
@@ -121,7 +127,7 @@ class Worker:
     def _launch(self, request: requests.Launch) -> requests.Launched:
         """On the appliance that was started ahead, if that can be; else on a new one."""
         prepared, self._prepared = self._prepared, None
-        if prepared is not None and self._work is not None:
+        if prepared is not None and self._work is not None and not request.more_overlays:
             try:
                 plugging.plug(self._work.handle, _folder(), request.overlay)
             except (RuntimeError, OSError) as error:
@@ -129,6 +135,8 @@ class Worker:
                 self._end_prepared(self._work)
             else:
                 return prepared
+        elif self._work is not None:
+            self._end_prepared(self._work)  # it has one disk, and several are wanted
         return self._start(lambda handle: add_drives(handle, request), request)
 
     def _end_prepared(self, work: Work) -> None:
@@ -230,7 +238,10 @@ def configure(handle: Any, cache_dir: str, *, force_tcg: bool) -> None:
 
 
 def add_drives(handle: Any, request: requests.Launch) -> None:
-    handle.add_drive(names.checked_text(request.overlay), format="qcow2", readonly=False)
+    if request.monitor:
+        plugging.add_monitor(handle, names.checked_text(request.monitor))
+    for overlay in (request.overlay, *request.more_overlays):
+        handle.add_drive(names.checked_text(overlay), format="qcow2", readonly=False)
 
 
 def _folder() -> str:
@@ -241,9 +252,8 @@ def _folder() -> str:
 def done(work: Work, request: requests.Request) -> object:
     """Do a request on an open image."""
     match request:
-        case requests.Look(is_look_only, only_device):
-            work.is_look_only = is_look_only
-            return mounts.look(work, only_device)
+        case requests.Look() | requests.Unlock() | requests.Measure() | requests.Inspect():
+            return whole.answer(work, request)
         case requests.List(path):
             return listing.list_folder(work, path)
         case requests.Read(path, limit):
@@ -260,8 +270,6 @@ def done(work: Work, request: requests.Request) -> object:
             editing.rename(work, path, new_path)
         case requests.Delete(paths):
             editing.delete(work, paths)
-        case requests.Inspect():
-            return inspecting.inspect(work)
         case _:
             raise ImageError(f"The appliance cannot do «{type(request).__name__}».")
     return None

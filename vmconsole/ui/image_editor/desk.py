@@ -55,8 +55,8 @@ class ImageDesk(QObject):
     """A ``StateChanged``."""
     progressed = Signal(object)
     """A ``Progressed``."""
-    changes_changed = Signal(tuple)
-    """All ``Change``s of the draft."""
+    changes_changed = Signal(tuple, tuple)
+    """All ``Change``s of the draft, and those that were undone."""
     busy_changed = Signal(bool)
     """Whether any request is under way."""
     failed = Signal(object)
@@ -151,7 +151,7 @@ class ImageDesk(QObject):
             case Progressed():
                 self.progressed.emit(event)
             case ChangesChanged():
-                self.changes_changed.emit(event.changes)
+                self.changes_changed.emit(event.changes, event.undone)
 
 
 def explain(error: BaseException) -> Explanation:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QCheckBox, QWidget
 
 from vmconsole.images.messages import Applied, ImageOverview, SessionState
 from vmconsole.inventory.errors import Explanation
@@ -15,6 +15,7 @@ from vmconsole.ui.image_editor import names, questions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from vmconsole.ui.formats import Formats
     from vmconsole.ui.image_editor.desk import ImageDesk
@@ -45,8 +46,10 @@ class DraftActions(QObject):
         self._close_after = False
         self.keeps_draft = True
         """Whether closing keeps the draft; the user may have said no."""
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), window)
-        shortcut.activated.connect(self.ask_apply)
+        self.keeps_way_back = True
+        """Whether the next Apply can be taken back; the user may have said no, for want of space."""
+        for keys, wanted in (("Ctrl+Return", self.ask_apply), ("Ctrl+Z", self.undo), ("Ctrl+Shift+Z", self.redo)):
+            QShortcut(QKeySequence(keys), window).activated.connect(wanted)
 
     @property
     def _where(self) -> str:
@@ -76,6 +79,34 @@ class DraftActions(QObject):
         self.failed_to_open.emit(
             Explanation(what=what, advice=self.tr("Nothing was changed. Try again when you like."))
         )
+
+    # -- step by step ------------------------------------------------------------------------------------------
+
+    @Slot()
+    def undo(self) -> None:
+        """Take back the last change. It is opened again without it, which takes a moment."""
+        if self._change_words() and self._may_step():
+            self._step(self.tr("Undoing the last change of {disk}"), self._desk.session.undo())
+
+    @Slot()
+    def redo(self) -> None:
+        if self._may_step():
+            self._step(self.tr("Redoing a change of {disk}"), self._desk.session.redo())
+
+    def _may_step(self) -> bool:
+        return self._desk.session.state is SessionState.READY and self._desk.is_idle
+
+    def _step(self, words: str, opened: Future[ImageOverview]) -> None:
+        self._viewer.revert_text()
+        self.began.emit(words.format(disk=names.shown(self._where)))
+        self._desk.ask(opened, self.opened.emit, failed=self._on_step_failed, cancelled=self._on_cancelled)
+
+    def _on_step_failed(self, problem: Explanation) -> None:
+        """Nothing more to undo or redo: the image is open as before. Else it could not be opened again."""
+        if self._desk.session.state is SessionState.READY:
+            self.apply_failed.emit(problem)
+        else:
+            self.failed_to_open.emit(problem)
 
     # -- discard -----------------------------------------------------------------------------------------------
 
@@ -112,9 +143,20 @@ class DraftActions(QObject):
         if not changes or self._desk.session.state is not SessionState.READY:
             return
         if self._viewer.has_unsaved_text:
-            self._ask_unsaved(lambda: questions.ask_apply(self._window, self._where, changes, self._apply))
+            self._ask_unsaved(self._ask_apply)
         else:
-            questions.ask_apply(self._window, self._where, changes, self._apply)
+            self._ask_apply()
+
+    def _ask_apply(self) -> None:
+        box = questions.ask_apply(self._window, self._where, self._change_words(), self._apply)
+        keep = QCheckBox(self.tr("&Keep a way back: what is replaced is kept on this computer"), box)
+        keep.setChecked(self.keeps_way_back)
+        keep.toggled.connect(self._on_keep_toggled)
+        box.setCheckBox(keep)
+
+    @Slot(bool)
+    def _on_keep_toggled(self, on: bool) -> None:  # noqa: FBT001 - the signal's own argument
+        self.keeps_way_back = on
 
     def _ask_unsaved(self, then: Callable[[], object]) -> None:
         """Text that is not in the draft would not be applied: save it or drop it first."""
@@ -129,10 +171,49 @@ class DraftActions(QObject):
         """An Apply that was cut off goes on; there is nothing to ask, for it was agreed to then."""
         self._apply()
 
+    def ask_take_back(self) -> None:
+        """Undo the last Apply, after a question: it writes to the disk."""
+        back = self._desk.session.way_back()
+        if back is not None:
+            questions.ask_take_back(self._window, self._where, back.changes, self._take_back)
+
+    def way_back_words(self) -> str:
+        """On the way back that is kept, and what it takes; empty if there is none."""
+        back = self._desk.session.way_back()
+        if back is None:
+            return ""
+        return self.tr("What was replaced is kept on this computer ({size}), until you free the space.").format(
+            size=self._formats.size(back.bytes)
+        )
+
+    def headline_after(self) -> str:
+        """What the last Apply, or its taking back, came to."""
+        back = self._desk.session.way_back()
+        if back is not None and back.is_taking_back:
+            return self.tr("The last Apply was taken back.")
+        return self.tr("The draft is on the disk.")
+
+    def _take_back(self) -> None:
+        self.began.emit(self.tr("Taking back the last Apply to {disk}").format(disk=names.shown(self._where)))
+        self._desk.ask(
+            self._desk.session.take_back(),
+            self._on_taken_back,
+            failed=self._on_apply_failed,
+            cancelled=self._on_apply_cancelled,
+        )
+
+    def _on_taken_back(self, done: Applied) -> None:
+        words = self.tr("The disk is as it was before, after {time}.").format(time=self._formats.age(done.seconds))
+        self.applied.emit(words)
+
+    def forget_way_back(self) -> None:
+        """Free the space; the last Apply stays for good."""
+        self._desk.ask(self._desk.session.forget_way_back(), lambda _none: self.applied.emit(self.tr("It stays.")))
+
     def _apply(self) -> None:
         self.began.emit(self.tr("Writing the draft to {disk}").format(disk=names.shown(self._where)))
         self._desk.ask(
-            self._desk.session.apply(),
+            self._desk.session.apply(keeps_way_back=self.keeps_way_back),
             self._on_applied,
             failed=self._on_apply_failed,
             cancelled=self._on_apply_cancelled,

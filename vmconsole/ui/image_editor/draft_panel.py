@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, SignalInstance, Slot
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Change, ChangeVerb
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from vmconsole.ui.formats import Formats
 
-ROWS_MIN, ROWS_MAX = 3, 7
-"""The list grows with the draft, from room for its two buttons up to here."""
+ROWS_MIN, ROWS_MAX = 4, 7
+"""The list grows with the draft, from room for its buttons up to here."""
 _PATH = Qt.ItemDataRole.UserRole
 
 
@@ -27,6 +28,8 @@ class DraftPanel(QWidget):
 
     apply_wanted = Signal()
     discard_wanted = Signal()
+    undo_wanted = Signal()
+    redo_wanted = Signal()
     path_wanted = Signal(str)
 
     def __init__(self, formats: Formats, parent: QWidget | None = None) -> None:
@@ -44,7 +47,17 @@ class DraftPanel(QWidget):
         self.discard = self._button(
             self.tr("&Discard…"), self.discard_wanted, self.tr("Forget all changes; the disk stays as it is")
         )
+        self.undo = self._button(
+            self.tr("&Undo"), self.undo_wanted, self.tr("Take back the last change; the image is opened again (Ctrl+Z)")
+        )
+        self.redo = self._button(
+            self.tr("&Redo"), self.redo_wanted, self.tr("Bring back what was undone (Ctrl+Shift+Z)")
+        )
+        steps = QHBoxLayout()
+        steps.addWidget(self.undo)
+        steps.addWidget(self.redo)
         buttons = QVBoxLayout()
+        buttons.addLayout(steps)
         buttons.addWidget(self.apply)
         buttons.addWidget(self.discard)
         buttons.addStretch(1)
@@ -64,22 +77,36 @@ class DraftPanel(QWidget):
         button.clicked.connect(signal)
         return button
 
-    def show_changes(self, changes: Sequence[Change]) -> None:
-        """The newest is at the bottom and in sight."""
+    def show_changes(self, changes: Sequence[Change], undone: Sequence[Change] = ()) -> None:
+        """The newest is at the bottom and in sight; below it, greyed, what could be redone."""
         self.list.clear()
         for change in changes:
-            item = QListWidgetItem(self._words(change))
-            item.setData(_PATH, change.path)
-            self.list.addItem(item)
-        self.list.scrollToBottom()
+            self._add(change)
+        last = self.list.item(self.list.count() - 1)
+        for change in undone:
+            self._add(change, words=self.tr("(undone)"))
+        if last is not None:
+            self.list.scrollToItem(last)
         self.title.setText(self._title(changes))
-        self.list.setVisible(bool(changes))
-        rows = max(ROWS_MIN, min(len(changes), ROWS_MAX))
+        shown = len(changes) + len(undone)
+        self.list.setVisible(bool(shown))
+        rows = max(ROWS_MIN, min(shown, ROWS_MAX))
         self.list.setFixedHeight(rows * self.fontMetrics().height() + 10)
-        self.apply.setVisible(bool(changes))
-        self.discard.setVisible(bool(changes))
-        self.apply.setEnabled(bool(changes))
-        self.discard.setEnabled(bool(changes))
+        for button, is_possible in (
+            (self.undo, bool(changes)),
+            (self.redo, bool(undone)),
+            (self.apply, bool(changes)),
+            (self.discard, bool(shown)),
+        ):
+            button.setVisible(bool(shown))
+            button.setEnabled(is_possible)
+
+    def _add(self, change: Change, *, words: str = "") -> None:
+        item = QListWidgetItem(" ".join(part for part in (self._words(change), words) if part))
+        item.setData(_PATH, change.path)
+        if words:
+            item.setForeground(self.palette().brush(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text))
+        self.list.addItem(item)
 
     def _title(self, changes: Sequence[Change]) -> str:
         if not changes:
@@ -104,6 +131,8 @@ class DraftPanel(QWidget):
                 text = self.tr("{path} renamed")
             case ChangeVerb.DELETED:
                 text = self.tr("{path} deleted")
+            case ChangeVerb.ATTRIBUTES:
+                text = self.tr("{path}: attributes changed")
         words = " ".join(p for p in (text.format(path=path), detail) if p)
         if change.size_bytes:
             words += f" · {self._formats.size(change.size_bytes)}"

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Slot
 
+from vmconsole.images.on_host import paths_of
 from vmconsole.images.session import ImageSession
 from vmconsole.inventory.errors import HostNotAnswering
+from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import HostId
+from vmconsole.operations.image_users import AskedHost, users_of_image
 from vmconsole.ui.image_editor.window import ImageEditorWindow
 from vmconsole.ui.remedies import Subject
 
@@ -19,12 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmconsole.images.messages import ImageSource, SessionEvent
-    from vmconsole.links.base import HostVerbs, Link, Shell
+    from vmconsole.links.base import Shell
+    from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
     from vmconsole.ui.image_editor.desk import SessionMaker
 
-USERS_DEADLINE_S = 30.0
 QUIT_S = 3.0
+_Key = tuple[str, tuple[str, ...], str]
+"""Host, images, and the snapshot that is looked into."""
 
 
 class ImageEditors(QObject):
@@ -36,7 +42,10 @@ class ImageEditors(QObject):
         super().__init__(parent)
         self._context = context
         self._session_maker = session_maker
-        self._windows: dict[tuple[str, str], ImageEditorWindow] = {}
+        self._windows: dict[_Key, ImageEditorWindow] = {}
+        self._hosts: tuple[AskedHost, ...] = ()
+        context.bridge.store_changed.connect(self._on_store_changed)
+        self._on_store_changed()
         app = QCoreApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self._on_quit)
@@ -56,22 +65,41 @@ class ImageEditors(QObject):
                 advice="Wait until the host is connected, and try again.",
                 where=str(host),
             )
-        return self.open(source, shell, users=partial(users_on_host, link, source.path), key=str(host))
+        return self.open(source, shell, users=partial(self._users, host, source), key=str(host))
 
     def open(
         self, source: ImageSource, shell: Shell, *, users: Callable[[], tuple[str, ...]], key: str = ""
     ) -> ImageEditorWindow:
         """Open an image through a shell. ``users`` names the guests that use it now; it may block. ``key`` tells the
         same path on different hosts apart."""
-        found = self._windows.get((key, source.path))
+        source = dataclasses.replace(source, host_uri=key)
+        place: _Key = (key, paths_of(source), source.snapshot)
+        found = self._windows.get(place)
         if found is None:
-            found = self._make(source, shell, users, key)
+            found = self._make(source, shell, users, place)
             found.show()
             found.open()
         found.showNormal() if found.isMinimized() else found.show()
         found.raise_()
         found.activateWindow()
         return found
+
+    def _users(self, own: HostId, source: ImageSource) -> tuple[str, ...]:
+        """Who uses a disk, or one opened with it, as all connected hosts say. Blocks; called on the session's
+        thread."""
+        found = [name for disk in source.disks for name in users_of_image(self._hosts, own, disk.path)]
+        return tuple(dict.fromkeys(found))
+
+    def _on_store_changed(self, changes: ChangeSet | None = None) -> None:
+        """Note which hosts are connected, for other threads: the store itself is the GUI thread's."""
+        if changes is not None and not (changes.hosts_changed or changes.hosts_added or changes.hosts_removed):
+            return
+        fleet = self._context.fleet
+        self._hosts = tuple(
+            AskedHost(host.id, host.name, link)
+            for host in self._context.store.hosts.values()
+            if host.state is HostState.CONNECTED and (link := fleet.link(host.id)) is not None
+        )
 
     def close_all(self) -> None:
         """Close all windows: every session is ended at once, and the drafts stay for the next time."""
@@ -88,24 +116,22 @@ class ImageEditors(QObject):
             session.wait_closed(max(0.0, until - time.monotonic()))
 
     def _make(
-        self, source: ImageSource, shell: Shell, users: Callable[[], tuple[str, ...]], key: str
+        self, source: ImageSource, shell: Shell, users: Callable[[], tuple[str, ...]], place: _Key
     ) -> ImageEditorWindow:
         profile = self._context.profile
 
         def make_session(on_event: Callable[[SessionEvent], None]) -> ImageSession:
-            return self._session_maker(source, shell, work_dir=profile.drafts_dir, image_users=users, on_event=on_event)
+            make, spare = self._session_maker, self._context.spare
+            if spare is not None:
+                make = partial(make, spare=spare)
+            return make(source, shell, work_dir=profile.drafts_dir, image_users=users, on_event=on_event)
 
-        subject = Subject(HostId(key) if key else None)
-        window = ImageEditorWindow(self._context, source, make_session, subject=subject)
-        self._windows[key, source.path] = window
-        window.closed.connect(partial(self._windows.pop, (key, source.path), None))
+        def open_side(other: ImageSource, on_event: Callable[[SessionEvent], None]) -> ImageSession:
+            return self._session_maker(other, shell, work_dir=profile.drafts_dir, image_users=users, on_event=on_event)
+
+        subject = Subject(HostId(place[0]) if place[0] else None)
+        window = ImageEditorWindow(self._context, source, make_session, subject=subject, open_side=open_side)
+        self._windows[place] = window
+        window.closed.connect(partial(self._windows.pop, place, None))
+        window.other_wanted.connect(lambda other: self.open(other, shell, users=users, key=place[0]))
         return window
-
-
-def users_on_host(link: Link, path: str) -> tuple[str, ...]:
-    """Names of the active guests that use an image, as the host says. Blocks; called on the session's thread."""
-
-    def ask(verbs: HostVerbs) -> tuple[str, ...]:
-        return verbs.image_users(path)
-
-    return link.submit(ask, deadline_s=USERS_DEADLINE_S).result(timeout=USERS_DEADLINE_S + 5)

@@ -28,6 +28,8 @@ class OpeningPage(QWidget):
     cancel_wanted = Signal()
     open_wanted = Signal()
     close_wanted = Signal()
+    take_back_wanted = Signal()
+    forget_way_back_wanted = Signal()
 
     def __init__(
         self,
@@ -55,6 +57,9 @@ class OpeningPage(QWidget):
         self.cancel = self._button(self.tr("Cancel"), self.cancel_wanted)
         self.again = self._button(self.tr("Try Again"), self.open_wanted)
         self.close_button = self._button(self.tr("Close Window"), self.close_wanted)
+        self.take_back = self._button(self.tr("Take Back…"), self.take_back_wanted)
+        self.forget_way_back = self._button(self.tr("Free the Space"), self.forget_way_back_wanted)
+        self.way_back = plain_label("", self, name=self.tr("The way back"))
         self._lay_out()
         self._tick = QTimer(self)
         self._tick.setInterval(500)
@@ -69,14 +74,14 @@ class OpeningPage(QWidget):
     def _lay_out(self) -> None:
         middle = QVBoxLayout()
         middle.setSpacing(10)
-        for label in (self.headline, self.steps, self.elapsed):
+        for label in (self.headline, self.steps, self.elapsed, self.way_back):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        for widget in (self.headline, self.bar, self.steps, self.error, self.elapsed):
+        for widget in (self.headline, self.bar, self.steps, self.error, self.elapsed, self.way_back):
             middle.addWidget(widget)
         buttons = QHBoxLayout()
         buttons.addStretch(1)
-        for button in (self.again, self.close_button, self.cancel):
+        for button in (self.forget_way_back, self.take_back, self.again, self.close_button, self.cancel):
             buttons.addWidget(button)
         middle.addLayout(buttons)
         column = QWidget(self)
@@ -119,17 +124,23 @@ class OpeningPage(QWidget):
         self._show_only(self.error, self.again, self.close_button)
         self.again.setFocus()
 
-    def show_end(self, headline: str, words: str) -> None:
-        """The image is let go of: it can be opened again, or the window closed."""
+    def show_end(self, headline: str, words: str, *, way_back: str = "") -> None:
+        """The image is let go of: it can be opened again, or the window closed; with words on a way back, that can
+        be gone, or its space be freed."""
         self._tick.stop()
         self.headline.setText(headline)
         self.steps.setText(words)
         self.again.setText(self.tr("Open Again"))
-        self._show_only(self.steps, self.again, self.close_button)
+        self.way_back.setText(way_back)
+        more = (self.way_back, self.take_back, self.forget_way_back) if way_back else ()
+        self._show_only(self.steps, self.again, self.close_button, *more)
         self.close_button.setFocus()
 
     def _show_only(self, *shown: QWidget) -> None:
-        for widget in (self.bar, self.steps, self.error, self.elapsed, self.cancel, self.again, self.close_button):
+        for widget in (
+            self.bar, self.steps, self.error, self.elapsed, self.cancel, self.again, self.close_button,
+            self.way_back, self.take_back, self.forget_way_back,
+        ):  # fmt: skip
             widget.setVisible(widget in shown)
 
     @Slot()

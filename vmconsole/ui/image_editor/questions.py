@@ -100,6 +100,21 @@ def ask_apply(parent: QWidget, where: str, changes: Sequence[str], apply: Callab
     return box
 
 
+def ask_take_back(parent: QWidget, where: str, changes: Sequence[str], take_back: Callable[[], object]) -> Question:
+    text = parent.tr("Take back the last Apply to {disk}?").format(disk=names.shown(where))
+    more = parent.tr(
+        "What it replaced is written back to the disk, if nobody has changed the disk since. "
+        "This can be taken back, too."
+    )
+    box = Question(
+        parent, parent.tr("Take back"), text, "\n\n".join([listed(changes, parent.tr("and {n} more")), more])
+    )
+    box.answer(parent.tr("&Take Back"), QMessageBox.ButtonRole.AcceptRole, take_back)
+    box.answer(parent.tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+    box.open()
+    return box
+
+
 def ask_discard(parent: QWidget, changes: Sequence[str], discard: Callable[[], object]) -> Question:
     text = parent.tr("Forget the whole draft? This is lost:")
     box = Question(parent, parent.tr("Discard the draft"), text, listed(changes, parent.tr("and {n} more")))

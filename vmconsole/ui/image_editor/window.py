@@ -6,13 +6,14 @@ What it does to files is in ``file_actions`` and ``transfers``; the life of the 
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
-from vmconsole.images.messages import Entry, ImageMode, ImageOverview, ImageSource, SessionState, StateChanged
+from vmconsole.images.messages import Change, Entry, ImageMode, ImageOverview, ImageSource, SessionState, StateChanged
 from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.error_view import NOBODY
 from vmconsole.ui.image_editor import names
@@ -28,7 +29,9 @@ from vmconsole.ui.image_editor.problem import ProblemStrip
 from vmconsole.ui.image_editor.progress_strip import ProgressStrip
 from vmconsole.ui.image_editor.staging import Staging
 from vmconsole.ui.image_editor.strip import Strip
+from vmconsole.ui.image_editor.tool_actions import ToolActions
 from vmconsole.ui.image_editor.transfers import Transfers
+from vmconsole.ui.image_editor.unlocking import Unlocking
 from vmconsole.ui.image_editor.viewer import FileViewer
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from vmconsole.images.session import ImageSession
     from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.context import Context
+    from vmconsole.ui.image_editor.compare_sides import OpenSide
     from vmconsole.ui.remedies import Subject
 
 GEOMETRY_KEY = "image-editor-geometry"
@@ -48,6 +52,8 @@ class ImageEditorWindow(QMainWindow):
     """One open image. ``closed`` when it is over; the window deletes itself then."""
 
     closed = Signal()
+    other_wanted = Signal(object)
+    """The ``ImageSource`` of another state of this image, to be opened beside it."""
 
     def __init__(
         self,
@@ -56,14 +62,17 @@ class ImageEditorWindow(QMainWindow):
         make_session: Callable[[Callable[[SessionEvent], None]], ImageSession],
         *,
         subject: Subject = NOBODY,
+        open_side: OpenSide | None = None,
     ) -> None:
-        """``subject``: the host that it lies on, for the report of a problem."""
+        """``subject``: the host that it lies on, for the report of a problem. ``open_side`` makes a session on another
+        state of the disk, to compare with."""
         super().__init__(None, Qt.WindowType.Window)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._context = context
         self._subject = subject
         self.source = source
         self.overview: ImageOverview | None = None
+        self._undone: tuple[Change, ...] = ()
         self.desk = ImageDesk(make_session, context.bridge)
         self.desk.setParent(self)
         self._look = Look.make(self)
@@ -71,7 +80,10 @@ class ImageEditorWindow(QMainWindow):
         self._make_parts()
         self.transfers = Transfers(self.desk, self.browser, self._staging, self, context.profile)
         self.actions_on_files = FileActions(self.desk, self.browser, self.transfers, self._look.theme, self)
+        self.tools = ToolActions(self.desk, self.browser, context.bridge, open_side, self._look.formats, self)
+        self.actions_on_files.add_tools(self.tools)
         self.draft_actions = DraftActions(self.desk, self.viewer, self._look.formats, self)
+        self.unlocking = Unlocking(self.desk, self.places, self._look, self)
         self._lay_out()
         self._wire()
         self.setWindowTitle(window_title(self, source))
@@ -106,7 +118,7 @@ class ImageEditorWindow(QMainWindow):
         for column_part, weight in columns:
             self._across.addWidget(column_part)
             self._across.setStretchFactor(self._across.count() - 1, weight)
-        self._across.setSizes([250, 600, 400])
+        self._across.setSizes([330, 540, 370])
         self._across.setChildrenCollapsible(False)
         main = QWidget(self)
         inner = QVBoxLayout(main)
@@ -137,6 +149,9 @@ class ImageEditorWindow(QMainWindow):
         verbs = self.actions_on_files
         for action in (verbs.import_files, verbs.copy_to, verbs.new_folder, verbs.delete):
             bar.addAction(action)
+        bar.addSeparator()
+        for action in (self.tools.search, self.tools.compare, self.tools.properties):
+            bar.addAction(action)
         bar.toggleViewAction().setEnabled(False)
         self.toolbar = bar
         return bar
@@ -157,11 +172,17 @@ class ImageEditorWindow(QMainWindow):
         self.opening.close_wanted.connect(self.close)
         self.places.folder_wanted.connect(self.browser.open_folder)
         self.places.filesystem_wanted.connect(self._on_filesystem_wanted)
+        self.places.snapshot_wanted.connect(self._on_snapshot_wanted)
+        self.unlocking.unlocked.connect(self.show_overview)
         self.browser.entry_selected.connect(self._on_entry_selected)
         self.browser.file_activated.connect(self._on_file_activated)
         self.viewer.saved.connect(lambda _path: self.browser.reload())
         self.draft.apply_wanted.connect(self.draft_actions.ask_apply)
         self.draft.discard_wanted.connect(self.draft_actions.ask_discard)
+        self.draft.undo_wanted.connect(self.draft_actions.undo)
+        self.draft.redo_wanted.connect(self.draft_actions.redo)
+        self.opening.take_back_wanted.connect(self.draft_actions.ask_take_back)
+        self.opening.forget_way_back_wanted.connect(self.draft_actions.forget_way_back)
         self.draft.path_wanted.connect(self.browser.reveal)
         self.draft_actions.began.connect(self._on_began)
         self.draft_actions.opened.connect(self.show_overview)
@@ -195,13 +216,15 @@ class ImageEditorWindow(QMainWindow):
         self.transfers.set_may_write(on=is_draft)
         self.transfers.forget_fetched()
         self.actions_on_files.set_why_not(reason)
+        self.tools.set_image(overview, reason)
         self.viewer.set_may_edit(on=is_draft)
         self.draft.setVisible(is_draft)
-        self.draft.show_changes(self.desk.session.changes())
+        self.draft.show_changes(self.desk.session.changes(), self._undone)
         self.places.show_overview(overview)
         self._say_what_is_safe(overview)
         self._show_files()
         self.browser.open_folder(self.browser.folder, otherwise="/")
+        self.unlocking.measure()
 
     def _show_files(self) -> None:
         self._show_bars(on=True)
@@ -262,7 +285,8 @@ class ImageEditorWindow(QMainWindow):
 
     @Slot(str)
     def _on_applied(self, words: str) -> None:
-        self.opening.show_end(self.tr("The draft is on the disk."), words)
+        way_back = self.draft_actions.way_back_words()
+        self.opening.show_end(self.draft_actions.headline_after(), words, way_back=way_back)
         self.pages.setCurrentWidget(self.opening)
 
     @Slot(object)
@@ -282,9 +306,10 @@ class ImageEditorWindow(QMainWindow):
         else:
             self.progress.end()
 
-    @Slot(tuple)
-    def _on_changes(self, changes: tuple) -> None:
-        self.draft.show_changes(changes)
+    @Slot(tuple, tuple)
+    def _on_changes(self, changes: tuple, undone: tuple) -> None:
+        self._undone = undone
+        self.draft.show_changes(changes, undone)
         self.transfers.forget_fetched()
 
     @Slot(object)
@@ -319,6 +344,7 @@ class ImageEditorWindow(QMainWindow):
             event.ignore()
             return
         self._keep_geometry()
+        self.tools.close_all()
         self.desk.close(keep_draft=self.draft_actions.keeps_draft)
         self._staging.close()
         super().closeEvent(event)
