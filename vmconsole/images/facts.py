@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 EDITABLE_FORMATS = frozenset({"qcow2", "raw"})
 LOOKABLE_FORMATS = EDITABLE_FORMATS | {"vdi", "vpc", "vhdx", "qed", "parallels", "vmdk"}
-_ENCRYPTED_RAW = "luks"
-"""What QEMU calls a disk that is encrypted as a whole. It is served as it is, and unlocked in the appliance."""
+_LUKS = "4c554b53babe"
+"""Begins a disk that is encrypted as a whole (cryptsetup's on-disk format): it is served raw, and unlocked in the
+appliance. QEMU would take it for a format of its own."""
 _MAX_CHAIN = 20
 _DEADLINE_S = 60.0
 _FIXED_LINES = 9
@@ -71,8 +72,6 @@ def look_at(shell: Shell, source: ImageSource) -> ImageFacts:
     facts = _facts(shell, source.path, source.format_hint)
     if facts.packing is not Packing.NONE and source.format_hint in {"", "raw"}:
         return facts
-    if facts.format == _ENCRYPTED_RAW and not source.format_hint:
-        facts = _facts(shell, source.path, "raw")
     if facts.format not in LOOKABLE_FORMATS:
         raise ImageUnreadable(
             f"Images of the format «{facts.format}» are not opened here.",
@@ -149,7 +148,7 @@ def _where(shell: Shell, path: str) -> str:
 def look_command(path: str, image_format: str) -> str:
     """Shell text that prints ``_FIXED_LINES`` lines about the image, then QEMU's JSON."""
     quoted = shlex.quote(path)
-    known = f"-f {shlex.quote(image_format)} " if image_format else ""
+    known = shlex.quote(image_format)
     return "\n".join(
         [
             "export LC_ALL=C TZ=UTC",
@@ -166,7 +165,8 @@ def look_command(path: str, image_format: str) -> str:
             "echo \"$(m 0 4) $(m 257 5)\"",
             journal.FOLDER_COMMAND,
             journal.STATE_COMMAND,
-            f"qemu-img info -U {known}--output=json -- \"$p\"",
+            f"f={known}; [ -n \"$f\" ] || [ \"$(m 0 6)\" != {_LUKS} ] || f=raw",
+            "qemu-img info -U ${f:+-f \"$f\"} --output=json -- \"$p\"",
         ]
     )  # fmt: skip
 
