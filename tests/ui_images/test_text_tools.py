@@ -125,16 +125,20 @@ def test_bytes_are_fetched_only_where_one_looks(make_editor: Any, qtbot: QtBot) 
     pane.find_next()
     place = 30 * PAGE_BYTES + 5
     qtbot.waitUntil(lambda: pane.view.cursor_offset == place and window.desk.is_idle)
-    qtbot.waitUntil(lambda: "de ad be  ef" in pane.view.row_text(place // 16))
+    qtbot.waitUntil(lambda: "de ad be" in pane.view.row_text(place // pane.view.bytes_in_row))
     assert len([call for call in session.calls if call.startswith("window")]) <= 4
     pane.find_next()
     qtbot.waitUntil(lambda: "Not found" in pane.status.text())
     pane.offset.setText("0x10")
     qtbot.keyClick(pane.offset, Qt.Key.Key_Return)
     qtbot.keyClick(pane.view, Qt.Key.Key_Down)
-    assert pane.view.cursor_offset == 0x20
-    assert "0x20" in pane.status.text()
-    assert pane.view.accessibleDescription().startswith("00000020")
+    below = 0x10 + pane.view.bytes_in_row
+    assert pane.view.cursor_offset == below
+    assert f"0x{below:x}" in pane.status.text()
+    assert pane.view.accessibleDescription().startswith(f"{below:08x}")
+    window.resize(2200, 700)
+    qtbot.waitUntil(lambda: pane.view.bytes_in_row == 16)
+    assert pane.view.horizontalScrollBar().maximum() == 0
 
 
 def test_a_text_can_be_seen_as_bytes_and_back(make_editor: Any, qtbot: QtBot) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 LABEL, VALUE, KIND = range(3)
 _NODE = Qt.ItemDataRole.UserRole
+_SUMMARY_VALUES = 6
 
 
 class ConfigWindow(QDialog):
@@ -137,6 +138,8 @@ class ConfigWindow(QDialog):
             parent = items.get(node.path.rpartition("/")[0])
             parent.addChild(item) if parent is not None else self.tree.addTopLevelItem(item)
             items[node.path] = item
+        for row in range(self.tree.topLevelItemCount()):
+            self._summarise(self.tree.topLevelItem(row))
         self.tree.expandAll()
         self._filling = False
         if at in items:
@@ -163,6 +166,15 @@ class ConfigWindow(QDialog):
             for column in (LABEL, VALUE, KIND):
                 item.setForeground(column, self.palette().placeholderText())
         return item
+
+    def _summarise(self, item: QTreeWidgetItem | None) -> None:
+        """What an entry without a value of its own holds: «10.0.0.7  web1», so that it can be told when closed."""
+        if item is None or not item.childCount() or item.text(VALUE):
+            return
+        inside = [item.child(row) for row in range(item.childCount())]
+        values = [c.text(VALUE) for c in inside if c is not None and c.text(KIND) != "comment" and c.text(VALUE)]
+        item.setText(VALUE, "  ".join(values[:_SUMMARY_VALUES]))
+        item.setForeground(VALUE, self.palette().placeholderText())
 
     def _on_failed(self, problem: Explanation) -> None:
         self.status.clear()

@@ -24,7 +24,8 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
 
 PAGE_BYTES = 64 * 1024
 _PAGES_KEPT = 64
-ROW = 16
+_WIDE, _NARROW = 16, 8
+"""Bytes in a row: as many as fit without scrolling sideways."""
 _MARGIN = 6
 
 
@@ -45,6 +46,7 @@ class HexView(QAbstractScrollArea):
         self._asked: set[int] = set()
         self._cursor = 0
         self._selected = 1
+        self._row = _WIDE
 
     # -- what is shown -----------------------------------------------------------------------------------------
 
@@ -88,7 +90,7 @@ class HexView(QAbstractScrollArea):
             return
         self._cursor = max(0, min(offset, self._size - 1))
         self._selected = max(1, length)
-        row, bar = self._cursor // ROW, self.verticalScrollBar()
+        row, bar = self._cursor // self._row, self.verticalScrollBar()
         if not bar.value() <= row < bar.value() + self._rows_in_sight():
             bar.setValue(max(0, row - self._rows_in_sight() // 2))
         self.viewport().update()
@@ -97,11 +99,12 @@ class HexView(QAbstractScrollArea):
 
     def row_text(self, row: int) -> str:
         """A row as it is seen; ``··`` for bytes that are not there yet."""
-        data = [self._byte(row * ROW + i) for i in range(min(ROW, max(0, self._size - row * ROW)))]
+        data = [self._byte(row * self._row + i) for i in range(min(self._row, max(0, self._size - row * self._row)))]
         pairs = ["··" if b is None else f"{b:02x}" for b in data]
-        left, right = " ".join(pairs[:8]), " ".join(pairs[8:])
+        left, right = " ".join(pairs[:_NARROW]), " ".join(pairs[_NARROW:])
         plain = "".join(" " if b is None else chr(b) if 0x20 <= b < 0x7F else "." for b in data)
-        return f"{row * ROW:0{self._digits()}x}  {left:<23}  {right:<23}  {plain}"
+        offset = f"{row * self._row:0{self._digits()}x}"
+        return "  ".join([offset, f"{left:<23}", *([f"{right:<23}"] if self._row > _NARROW else []), plain])
 
     def _byte(self, offset: int) -> int | None:
         page = self._pages.get(offset // PAGE_BYTES)
@@ -113,32 +116,43 @@ class HexView(QAbstractScrollArea):
 
     def _describe(self) -> None:
         """What a screen reader says: the row of the cursor."""
-        self.setAccessibleDescription(self.row_text(self._cursor // ROW))
+        self.setAccessibleDescription(self.row_text(self._cursor // self._row))
 
     # -- geometry ----------------------------------------------------------------------------------------------
 
     def _rows_in_sight(self) -> int:
         return max(1, self.viewport().height() // self.fontMetrics().height())
 
+    @property
+    def bytes_in_row(self) -> int:
+        return self._row
+
     def _fit(self) -> None:
-        rows = -(-self._size // ROW)
+        first = self.verticalScrollBar().value() * self._row
+        self._row = _WIDE
+        if self._width() > self.viewport().width():
+            self._row = _NARROW
+        rows = -(-self._size // self._row)
         bar = self.verticalScrollBar()
         bar.setPageStep(self._rows_in_sight())
         bar.setRange(0, max(0, min(rows - self._rows_in_sight(), 0x7FFFFFFF)))
-        width = self._advance() * (self._digits() + 2 + 23 + 2 + 23 + 2 + ROW) + 2 * _MARGIN
+        bar.setValue(first // self._row)
         across = self.horizontalScrollBar()
-        across.setRange(0, max(0, width - self.viewport().width()))
+        across.setRange(0, max(0, self._width() - self.viewport().width()))
         across.setPageStep(self.viewport().width())
+
+    def _width(self) -> int:
+        return self._advance() * (self._plain_column(0) + self._row) + 2 * _MARGIN
 
     def _advance(self) -> int:
         return self.fontMetrics().horizontalAdvance("0")
 
     def _column(self, index: int) -> int:
         """Where the pair of a byte begins, in characters."""
-        return self._digits() + 2 + index * 3 + (1 if index >= 8 else 0)
+        return self._digits() + 2 + index * 3 + (1 if index >= _NARROW else 0)
 
     def _plain_column(self, index: int) -> int:
-        return self._digits() + 2 + 23 + 2 + 23 + 2 + index
+        return self._digits() + 2 + (23 + 2) * (self._row // _NARROW) + index
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -149,7 +163,7 @@ class HexView(QAbstractScrollArea):
         painter.setFont(self.font())
         first, height = self.verticalScrollBar().value(), self.fontMetrics().height()
         left = _MARGIN - self.horizontalScrollBar().value()
-        last = min(first + self._rows_in_sight() + 1, -(-self._size // ROW))
+        last = min(first + self._rows_in_sight() + 1, -(-self._size // self._row))
         self._ask_for(first, last)
         for line, row in enumerate(range(first, last)):
             top = line * height
@@ -158,7 +172,7 @@ class HexView(QAbstractScrollArea):
             painter.drawText(left, top + self.fontMetrics().ascent(), self.row_text(row))
 
     def _ask_for(self, first: int, last: int) -> None:
-        for number in range(first * ROW // PAGE_BYTES, max(0, last * ROW - 1) // PAGE_BYTES + 1):
+        for number in range(first * self._row // PAGE_BYTES, max(0, last * self._row - 1) // PAGE_BYTES + 1):
             if number not in self._pages and number not in self._asked and number * PAGE_BYTES < self._size:
                 self._asked.add(number)
                 self.page_wanted.emit(number)
@@ -168,8 +182,8 @@ class HexView(QAbstractScrollArea):
         colour = self.palette().color(QPalette.ColorRole.Highlight)
         colour.setAlpha(110)
         advance, height = self._advance(), self.fontMetrics().height()
-        for index in range(ROW):
-            if begin <= row * ROW + index < end:
+        for index in range(self._row):
+            if begin <= row * self._row + index < end:
                 painter.fillRect(QRect(left + self._column(index) * advance, top, 2 * advance, height), colour)
                 painter.fillRect(QRect(left + self._plain_column(index) * advance, top, advance, height), colour)
 
@@ -179,20 +193,20 @@ class HexView(QAbstractScrollArea):
         if event.matches(QKeySequence.StandardKey.Copy):
             self._copy()
             return
-        page = self._rows_in_sight() * ROW
+        page = self._rows_in_sight() * self._row
         is_far = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        begin = 0 if is_far else self._cursor // ROW * ROW
-        end = self._size - 1 if is_far else begin + ROW - 1
+        begin = 0 if is_far else self._cursor // self._row * self._row
+        end = self._size - 1 if is_far else begin + self._row - 1
         keys = Qt.Key
         moves = {
-            keys.Key_Left: self._cursor - 1, keys.Key_Right: self._cursor + 1, keys.Key_Up: self._cursor - ROW,
-            keys.Key_Down: self._cursor + ROW, keys.Key_PageUp: self._cursor - page,
+            keys.Key_Left: self._cursor - 1, keys.Key_Right: self._cursor + 1, keys.Key_Up: self._cursor - self._row,
+            keys.Key_Down: self._cursor + self._row, keys.Key_PageUp: self._cursor - page,
             keys.Key_PageDown: self._cursor + page, keys.Key_Home: begin, keys.Key_End: end,
         }  # fmt: skip
         to = moves.get(Qt.Key(event.key()))
         if to is None:
             super().keyPressEvent(event)
-        elif 0 <= to < self._size or abs(to - self._cursor) != ROW:
+        elif 0 <= to < self._size or abs(to - self._cursor) != self._row:
             self.go_to(to)
 
     def _copy(self) -> None:
@@ -205,5 +219,7 @@ class HexView(QAbstractScrollArea):
         row = self.verticalScrollBar().value() + point.y() // self.fontMetrics().height()
         column = (point.x() - _MARGIN + self.horizontalScrollBar().value()) // self._advance()
         plain = column - self._plain_column(0)
-        index = plain if plain >= 0 else next((i for i in range(ROW) if column < self._column(i) + 3), ROW - 1)
-        self.go_to(row * ROW + max(0, min(index, ROW - 1)))
+        index = (
+            plain if plain >= 0 else next((i for i in range(self._row) if column < self._column(i) + 3), self._row - 1)
+        )
+        self.go_to(row * self._row + max(0, min(index, self._row - 1)))

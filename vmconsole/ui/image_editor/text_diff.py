@@ -78,7 +78,8 @@ def _lines(old: list[str], new: list[str]) -> list[DiffLine]:
     found: list[DiffLine] = []
     for group in difflib.SequenceMatcher(None, old, new, autojunk=len(old) > 2000).get_grouped_opcodes(_CONTEXT):
         begin, end = group[0][3] + 1, group[-1][4]
-        found.append(DiffLine(LineKind.PLACE, f"lines {begin} to {max(begin, end)}"))
+        place = f"lines {begin} to {end}" if end > begin else f"line {begin}"
+        found.append(DiffLine(LineKind.PLACE, place))
         for tag, i1, i2, j1, j2 in group:
             if tag == "equal":
                 found += [DiffLine(LineKind.SAME, old[i], i + 1, j1 + i - i1 + 1) for i in range(i1, i2)]
