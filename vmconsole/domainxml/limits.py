@@ -78,10 +78,11 @@ def polling_of(stats: Mapping[str, int | str], iothreads: tuple[int, ...]) -> di
 
 
 def value_of(kind: Kind, value: int | str | None) -> Value:
-    """A typed parameter's value as a limit: 0, an empty text and libvirt's «unlimited» are none."""
+    """A typed parameter's value as a limit: 0, an empty text and libvirt's «unlimited» are none. So is a burst of one
+    second, which QEMU fills in by itself (include/qemu/throttle.h)."""
     if kind is Kind.KIB:
         return limit_kib(_number(value))
-    return value or None
+    return None if kind is Kind.SECONDS and value == 1 else value or None
 
 
 def _number(value: int | str | None) -> int | None:
@@ -152,7 +153,8 @@ def _disks(root: etree._Element) -> Iterator[Found]:
             continue
         for row in rows_of_call(Call.BLOCK_IO_TUNE):
             text = (tune.findtext(row.parameter) or "").strip()
-            yield LimitRef(row.key, target.get("dev", "")), (text if row.kind is Kind.NAME else _whole(text)) or None
+            value = text if row.kind is Kind.NAME else _whole(text)
+            yield LimitRef(row.key, target.get("dev", "")), value_of(row.kind, value)
 
 
 def _nics(root: etree._Element) -> Iterator[Found]:

@@ -51,6 +51,8 @@ def setter_of(write: LimitWrite, *, host_cpus: int, cap_parameter: str) -> Limit
         return LimitSetter(method, tuple(values.values()), flags)
     if call in {Call.PIN_VCPU, Call.PIN_EMULATOR, Call.PIN_IOTHREAD}:
         return _pinning(call, write.target, next(iter(values.values())), host_cpus)
+    if call is Call.BLOCK_IO_TUNE and not any(values.values()):
+        values = {ref: value for ref, value in values.items() if ref.key != "disk_group"}  # it goes with the rates
     parameters = _parameters(values, cap_parameter)
     if call in {Call.BLOCK_IO_TUNE, Call.INTERFACE}:
         return LimitSetter(_TYPED[call], (write.target, parameters))

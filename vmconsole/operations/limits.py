@@ -112,7 +112,7 @@ class ChangeLimits:
     def virsh(self) -> str:
         lines: dict[str, None] = {}
         for place, wanted in self.places():
-            for write in plan(self.situation.limits(place) or Limits(), wanted):
+            for write in plan(self.situation.limits(place) or Limits(), wanted, place=place):
                 lines[self._line(write, place)] = None
         return "\n".join(lines)
 
@@ -194,7 +194,7 @@ class ChangeLimits:
             verbs.define(uuid, self.text.before)
             return
         edits: dict[LimitRef, Value] = {}
-        for write in plan(before, wanted):
+        for write in plan(before, wanted, place=Place.STORED):
             if in_text(write, before):
                 edits.update(write.values)
             else:

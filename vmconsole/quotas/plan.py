@@ -13,14 +13,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.limits import CpuCap, LimitRef, Limits, LimitWrite, Value, is_none
-from vmconsole.quotas.rows import Call
+from vmconsole.quotas.rows import Call, Place
 from vmconsole.quotas.table import BY_KEY, rows_of_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _WHOLE = {Call.BLOCK_IO_TUNE, Call.INTERFACE}
-"""Calls that are given all their parameters."""
+"""Calls that are given all their parameters. So are a stored definition's memory limits: libvirt holds the ones that
+it is given there against those of the *running* guest where it is not given both (qemuDomainSetMemoryParameters)."""
+_ORDER = {key: number for number, key in enumerate(BY_KEY)}
 _FIRST_WHEN_RAISED = ("guest_cap", "memory_swap_hard", "memory_max", "vcpu_max")
 """Limits above others: raised before them, lowered after them."""
 _UNLIMITED = float("inf")
@@ -31,17 +33,22 @@ def differences(before: Limits, wanted: Mapping[LimitRef, Value]) -> dict[LimitR
     return {ref: value for ref, value in wanted.items() if Limits({ref: value})[ref] != before[ref]}
 
 
-def plan(before: Limits, wanted: Mapping[LimitRef, Value]) -> tuple[LimitWrite, ...]:
+def plan(before: Limits, wanted: Mapping[LimitRef, Value], *, place: Place = Place.LIVE) -> tuple[LimitWrite, ...]:
     """The writes that turn ``before`` into ``before.changed(wanted)``; nothing where nothing differs."""
     after = before.changed(wanted)
-    order = list(BY_KEY)
-    changed = sorted(differences(before, wanted), key=lambda ref: (_rank(ref, before, after), order.index(ref.key)))
+    whole = _WHOLE | {Call.MEMORY} if place is Place.STORED else _WHOLE
     writes: dict[tuple[int, Call, str], dict[LimitRef, Value]] = {}
-    for ref in changed:
+    for rank, ref in sorted(_ranked(before, wanted, whole), key=lambda one: (one[0], _ORDER[one[1].key])):
         call = BY_KEY[ref.key].call
-        group = writes.setdefault((_rank(ref, before, after), call, ref.target), {})
-        group.update(_whole(call, ref, after) if call in _WHOLE else {ref: after[ref]})
+        group = writes.setdefault((rank, call, ref.target), {})
+        group.update(_whole(call, ref, before, after) if call in whole else {ref: after[ref]})
     return tuple(LimitWrite(call.name, target, tuple(found.items())) for (_, call, target), found in writes.items())
+
+
+def _ranked(before: Limits, wanted: Mapping[LimitRef, Value], whole: set[Call]) -> Iterator[tuple[int, LimitRef]]:
+    after = before.changed(wanted)
+    for ref in differences(before, wanted):
+        yield (1 if BY_KEY[ref.key].call in whole else _rank(ref, before, after)), ref
 
 
 _LEFT_BY_SETTERS = frozenset(
@@ -78,8 +85,13 @@ def _height(value: Value) -> float:
     return float(value) if isinstance(value, int) else _UNLIMITED
 
 
-def _whole(call: Call, ref: LimitRef, after: Limits) -> dict[LimitRef, Value]:
-    return {found: after[found] for found in _siblings(call, ref)}
+def _whole(call: Call, ref: LimitRef, before: Limits, after: Limits) -> dict[LimitRef, Value]:
+    """Without a throttle group that neither was nor shall be there: naming none would make one without a name."""
+    found = {one: after[one] for one in _siblings(call, ref)}
+    group = LimitRef("disk_group", ref.target)
+    if group in found and before[group] is None and after[group] is None:
+        del found[group]
+    return found
 
 
 def _siblings(call: Call, ref: LimitRef) -> Iterator[LimitRef]:

@@ -28,6 +28,8 @@ def settled(situation: Situation, place: Place, wanted: Mapping[LimitRef, Value]
 
 def settled_value(situation: Situation, place: Place, ref: LimitRef, value: Value) -> Value:
     row = row_of(ref)
+    if row.kind is Kind.SECONDS and value == 1:
+        return None  # what QEMU takes where none is given
     if place is not Place.LIVE or value is not None:
         return value
     if row.kind is Kind.NODES and situation.resources.nodes:
