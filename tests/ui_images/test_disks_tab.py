@@ -14,11 +14,12 @@ from tests.ui_images.editor_fakes import FakeSession
 from vmconsole.images.messages import ImageSource
 from vmconsole.inventory.deltas import GuestGone, GuestSeen, HostSeen
 from vmconsole.inventory.errors import ConsoleError, HostNotAnswering, LinkLost, OperationRefused
-from vmconsole.inventory.facts import Disk, Guest, GuestState, Host, HostState
+from vmconsole.inventory.facts import Disk, Guest, GuestState, Host, HostState, Volume
 from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.links.ssh import LocalShell
 from vmconsole.ui.disks_tab import DisksTab
 from vmconsole.ui.image_editor.editors import ImageEditors
+from vmconsole.ui.image_editor.volume_dialog import VolumeDialog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ class FakeLink:
     def __init__(self) -> None:
         self.has_shell = True
         self.problem: Exception | None = None
+        self.pools_problem: ConsoleError | None = None
         self.asked = 0
 
     def submit(self, job: Callable[[Any], Any], *, deadline_s: float) -> Future[Any]:
@@ -79,6 +81,15 @@ class FakeLink:
 
     def pool_folders(self) -> tuple[str, ...]:
         return ("/srv/images",)
+
+    def pool_volumes(self) -> tuple[Volume, ...]:
+        if self.pools_problem is not None:
+            raise self.pools_problem
+        return (
+            Volume("fast", "<b>x.qcow2", "/srv/fast/x.qcow2", "qcow2", 5 << 30),
+            Volume("cds", "debian.iso", "/srv/cds/debian.iso", "iso", 700 << 20),
+            Volume("rbd", "nowhere", "", "raw"),
+        )
 
     def shell(self) -> Any:
         return object() if self.has_shell else None
@@ -229,6 +240,44 @@ def test_a_volume_that_is_gone_is_explained(tab: DisksTab, context: Any, qtbot: 
     qtbot.waitUntil(tab.problem.isVisible)
     assert tab.problem.explanation.what == "There is no such volume."
     assert tab.editors.windows == ()
+
+
+def other_images(tab: DisksTab) -> VolumeDialog:
+    tab.show_guest(GUEST.id)
+    tab.other_button.click()
+    return tab.findChild(VolumeDialog)
+
+
+@pytest.mark.parametrize(("row", "kind", "read_only"), [(0, "raw", True), (1, "qcow2", False)])
+def test_a_volume_of_a_pool_is_chosen(
+    tab: DisksTab, qtbot: QtBot, recorder: Recorder, row: int, kind: str, read_only: bool
+) -> None:
+    dialog = other_images(tab)
+    qtbot.waitUntil(lambda: dialog.tree.topLevelItemCount() == 2)
+    item = dialog.tree.topLevelItem(row)
+    assert [dialog.tree.topLevelItem(n).text(0) for n in (0, 1)] == ["debian.iso", "<b>x.qcow2"]
+    item.setSelected(True)
+    qtbot.mouseClick(dialog.open_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(recorder.sources))
+    (source,) = recorder.sources
+    assert (source.format_hint, source.is_read_only, source.where) == (kind, read_only, "kvm3")
+    assert source.path == ("/srv/cds/debian.iso" if row == 0 else "/srv/fast/x.qcow2")
+    assert source.backing_folders == ("/srv/images",)
+
+
+def test_any_path_of_the_host_may_be_given_also_when_its_pools_cannot_be_read(
+    tab: DisksTab, qtbot: QtBot, recorder: Recorder, link: FakeLink
+) -> None:
+    link.pools_problem = OperationRefused("The pools cannot be listed.")
+    dialog = other_images(tab)
+    qtbot.waitUntil(dialog.problem.isVisible)
+    assert not dialog.open_button.isEnabled()
+    dialog.path.setText("relative.img")
+    assert not dialog.open_button.isEnabled()
+    dialog.path.setText("/backups/phone")
+    dialog.open_button.click()
+    qtbot.waitUntil(lambda: bool(recorder.sources))
+    assert (recorder.sources[0].path, recorder.sources[0].format_hint) == ("/backups/phone", "")
 
 
 def test_all_disks_open_together_in_one_window(tab: DisksTab, qtbot: QtBot, recorder: Recorder) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import shiboken6
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -23,13 +24,14 @@ from vmconsole.images.messages import ImageSource
 from vmconsole.images.on_host import located
 from vmconsole.inventory.deltas import GuestSeen
 from vmconsole.inventory.errors import ConsoleError
-from vmconsole.inventory.facts import Disk, Guest, Host, HostState
+from vmconsole.inventory.facts import Disk, Guest, Host, HostState, Volume
 from vmconsole.links.drivers import IMAGES
 from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.editors import ImageEditors
 from vmconsole.ui.image_editor.look import Look, plain_label, plain_tip
 from vmconsole.ui.image_editor.problem import ProblemStrip
+from vmconsole.ui.image_editor.volume_dialog import VolumeDialog
 from vmconsole.ui.remedies import Subject
 
 if TYPE_CHECKING:
@@ -64,8 +66,13 @@ class DisksTab(QWidget):
         self.open_all_button = QPushButton(self.tr("Open &All Together…"), self)
         self.open_all_button.setAccessibleName(self.tr("Open All Together"))
         self.open_all_button.clicked.connect(self.open_all)
+        self.other_button = QPushButton(self.tr("Open Another &Image…"), self)
+        self.other_button.setAccessibleName(self.tr("Open Another Image"))
+        self.other_button.setToolTip(self.tr("Open a volume of the host's storage pools, or any image file there"))
+        self.other_button.clicked.connect(self.choose_other)
         buttons = QHBoxLayout()
         buttons.addWidget(self.message, 1)
+        buttons.addWidget(self.other_button)
         buttons.addWidget(self.open_all_button)
         buttons.addWidget(self.open_button)
         column = QVBoxLayout(self)
@@ -193,6 +200,8 @@ class DisksTab(QWidget):
         if not reason and self.isVisible() and self._context.spare is not None:
             self._context.spare.prepare()
         self.open_button.setToolTip(reason or self.tr("Look at the files on this disk, and change them (Enter)"))
+        its_host = self._context.store.hosts.get(self._guest.host) if self._guest is not None else None
+        self.other_button.setEnabled(its_host is not None and not self._reason_of_host(its_host))
         together = self._together()
         self.open_all_button.setVisible(len(together) > 1)
         self.open_all_button.setToolTip(
@@ -247,17 +256,40 @@ class DisksTab(QWidget):
         if disks:
             self._open(disks)
 
+    @Slot()
+    def choose_other(self) -> None:
+        """Ask which volume or file of the guest's host to open."""
+        host = self._context.store.hosts.get(self._guest.host) if self._guest is not None else None
+        link = self._context.fleet.link(host.id) if host is not None else None
+        if host is None or link is None:
+            return
+        host_id, dialog = host.id, VolumeDialog(host.name, self._look, self)
+        dialog.chosen.connect(lambda source: self._locate(host_id, source))
+        dialog.open()
+
+        def show(done: Future[tuple[Volume, ...]]) -> None:
+            if not shiboken6.isValid(dialog):
+                return
+            try:
+                dialog.show_volumes(done.result())
+            except ConsoleError as error:
+                dialog.show_problem(error.explanation)
+
+        asking = link.submit(lambda verbs: verbs.pool_volumes(), deadline_s=DESCRIBE_DEADLINE_S)
+        self._context.bridge.when_done(asking, show)
+
     def _open(self, disks: tuple[Disk, ...]) -> None:
         guest = self._context.store.guest(self._guest) if self._guest is not None else None
-        link = self._context.fleet.link(guest.id.host) if guest is not None else None
-        if guest is None or link is None:
-            return
-        first, *more = (self._source(guest, disk) for disk in disks)
-        source = dataclasses.replace(first, more=tuple(more))
-        host = guest.id.host
-        # Where its volumes lie, and where backing files may be, is for the host to say.
-        asking = link.submit(lambda verbs: located(verbs, source), deadline_s=DESCRIBE_DEADLINE_S)
-        self._context.bridge.when_done(asking, lambda done: self._on_located(host, done))
+        if guest is not None:
+            first, *more = (self._source(guest, disk) for disk in disks)
+            self._locate(guest.id.host, dataclasses.replace(first, more=tuple(more)))
+
+    def _locate(self, host: HostId, source: ImageSource) -> None:
+        """Where its volumes lie, and where backing files may be, is for the host to say; then it opens."""
+        link = self._context.fleet.link(host)
+        if link is not None:
+            asking = link.submit(lambda verbs: located(verbs, source), deadline_s=DESCRIBE_DEADLINE_S)
+            self._context.bridge.when_done(asking, lambda done: self._on_located(host, done))
 
     def _source(self, guest: Guest, disk: Disk) -> ImageSource:
         return ImageSource(
