@@ -58,8 +58,9 @@ class StandIn:
 
     def close(self) -> None:
         self.disk.close()
-        if self.draft is not None:
-            self.draft.close()
+        draft, self.draft = self.draft, None
+        if draft is not None:
+            draft.close()
 
 
 @dataclass

@@ -117,7 +117,7 @@ def test_a_changed_image_is_refused(shell: LocalShell, image: Path, tmp_path: Pa
     before = disks.fingerprint(image)
     apply = applier(shell, facts)
     apply.carry(draft.overlay, record(draft))
-    with pytest.raises(ImageError, match="not applied"):
+    with pytest.raises(ImageError, match="changed by somebody else"):
         apply.commit(expects_unchanged=True)
     assert disks.fingerprint(image) == before
     assert not os.path.exists(facts.journal_folder)
@@ -373,10 +373,8 @@ def test_a_draft_that_is_damaged_on_its_way_is_not_used(shell: LocalShell, image
 def test_two_consoles_cannot_carry_at_once(shell: LocalShell, image: Path, tmp_path: Path) -> None:
     draft, facts = drafted(shell, image, tmp_path / "work")
     shell.run(journal.begin_command(facts.journal_folder), deadline_s=10)
-    shell.run(
-        f"touch {facts.journal_folder}/draft.part; cut -d ' ' -f 1,22 /proc/{os.getpid()}/stat > {facts.journal_folder}/pid",
-        deadline_s=10,
-    )
+    me = f"cut -d ' ' -f 1,22 /proc/{os.getpid()}/stat"
+    shell.run(f"cd {facts.journal_folder}; touch draft.part; {me} > pid", deadline_s=10)
     with pytest.raises(ImageError) as refused:
         applier(shell, facts).carry(draft.overlay, record(draft))
     assert "another Apply is running" in refused.value.explanation.said

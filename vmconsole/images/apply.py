@@ -77,12 +77,16 @@ class Apply:
         """Raises ImageError if the image is not what it was when it was opened."""
         now = self._run(journal.identity_command(self._facts.path), "The image cannot be looked at.").out
         if _line(now) != self._facts.identity:
-            raise ImageError(
-                "The image was changed by somebody else since it was opened, so the draft does not fit it any more.",
-                advice="Export what you need from the draft, discard it, and open the image again.",
-                where=self._where,
-                said=f"then: {self._facts.identity}; now: {_line(now)}",
-            )
+            raise self._changed(f"then: {self._facts.identity}; now: {_line(now)}")
+
+    def _changed(self, said: str) -> ImageError:
+        return ImageError(
+            "The image was changed by somebody else since it was opened, so the draft does not fit it any more.",
+            cause="The draft was not applied; the image is as it was left by them.",
+            advice="Export what you need from the draft, discard it, and open the image again.",
+            where=self._where,
+            said=said,
+        )
 
     def check_space(self, overlay_bytes: int) -> None:
         """Raises ImageNoSpace unless the host has room for the journal, and for what the image may grow by."""
@@ -185,6 +189,8 @@ class Apply:
         said = re.sub(r"\s*\([\d.]+/100%\)\s*", "", log).strip()
         if is_first and self._is_untouched(result, said) and self._discarded():
             self.has_begun = False
+            if result == _CHANGED:
+                raise self._changed(said)
             raise explained("The draft was not applied; the image is as it was.", said, where=self._where)
         problem = explained("The draft was applied only in part.", said, where=self._where).explanation
         raise ImageDamaged(

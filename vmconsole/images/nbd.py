@@ -12,7 +12,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.errors import ImageLinkLost
+from vmconsole.inventory.errors import ImageLinkLost, ImageNoSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ Piece = tuple[int, int]
 
 
 class NbdClient:
-    """One connection to the default export. Raises ImageLinkLost when it breaks or the server refuses."""
+    """One connection to the default export. Raises ImageLinkLost when it breaks, ImageNoSpace if the disk is full."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -119,7 +119,7 @@ class NbdClient:
         if magic != _REPLY_MAGIC:
             raise _lost(OSError("an answer that is not understood"))
         if error:
-            raise _lost(OSError("No space left on device" if error == _NO_SPACE else f"error {error}"))
+            raise _full() if error == _NO_SPACE else _lost(OSError(f"error {error}"))
         return int(number)
 
     def _must_take(self, count: int) -> bytes:
@@ -139,10 +139,18 @@ class NbdClient:
         return bytes(taken)
 
 
+def _full() -> ImageNoSpace:
+    return ImageNoSpace(
+        "This computer's disk is full.",
+        advice="Free some space, then try again. The draft is kept.",
+        said="No space left on device",
+    )
+
+
 def _lost(error: BaseException) -> ImageLinkLost:
     return ImageLinkLost(
         "A part of the disk could not be read or written.",
-        cause="The link to the host died, qemu-nbd was ended, or a disk is full.",
+        cause="The link to the host died, or qemu-nbd was ended.",
         advice="Open the image again; the draft is kept.",
         said=str(error),
     )
