@@ -44,7 +44,7 @@ class Window:
     """The editor's own table over a session that is open."""
 
     def __init__(self, session: ImageSession) -> None:
-        from PySide6.QtWidgets import QApplication
+        from PySide6.QtWidgets import QApplication, QWidget
 
         from vmconsole.store.store import Store
         from vmconsole.ui.bridge import Bridge
@@ -55,9 +55,11 @@ class Window:
         self._app = QApplication.instance() or QApplication([])
         self._bridge = Bridge(Store())
         self._desk = ImageDesk(lambda _on_event: session, self._bridge)
-        self.browser = Browser(self._desk, Look.make())
+        self._frame = QWidget()
+        self.browser = Browser(self._desk, Look.make(self._frame), self._frame)
         self.browser.resize(900, 700)
-        self.browser.show()
+        self._frame.resize(900, 700)
+        self._frame.show()
         self._turn_until(lambda: self._desk.is_idle)
 
     def open(self, path: str) -> tuple[float, float]:
@@ -83,6 +85,6 @@ class Window:
             time.sleep(0.001)  # the other threads of this process need Python's lock
 
     def close(self) -> None:
-        self.browser.close()
-        self.browser.deleteLater()
+        self._frame.close()
+        self._frame.deleteLater()
         self._bridge.close()

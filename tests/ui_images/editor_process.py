@@ -92,6 +92,10 @@ class Answers:
         viewport = self._window.browser.view.viewport()
         return _on_screen(viewport, QPoint(viewport.width() // 2, viewport.height() - 25))
 
+    def go(self, folder: str) -> list[int]:
+        self._window.browser.open_folder(folder)
+        return [0]
+
     def clipboard_has_files(self) -> bool:
         return QApplication.clipboard().mimeData().hasUrls()
 

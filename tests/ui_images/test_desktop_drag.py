@@ -36,7 +36,7 @@ OPEN_S = 240.0
 """An emulated appliance on a busy machine."""
 
 
-def make_image(path: Path) -> None:
+def make_image(path: Path, *, size: str = "64M") -> None:
     """An ext4 disk with a few files, made without an appliance."""
     tree = path.parent / "tree"
     for folder in ("etc", "srv"):
@@ -44,7 +44,7 @@ def make_image(path: Path) -> None:
     (tree / "etc" / "motd").write_text("inside the image\n")
     (tree / "etc" / "fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
     raw = path.with_suffix(".raw")
-    run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), str(raw), "64M")
+    run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), str(raw), size)
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(path))
     raw.unlink()
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QByteArray, QEventLoop, QMetaType, QMimeData, QObject, Qt, QUrl, Signal
 
 from vmconsole.inventory.errors import Explanation
+from vmconsole.ui.image_editor.direct_save import XDS
 from vmconsole.ui.image_editor.uri_list import uri_of
 
 if TYPE_CHECKING:
@@ -109,17 +110,23 @@ class Fetch(QObject):
 class PromisedFiles(QMimeData):
     """A list of files that are fetched when somebody asks for them."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, save_directly: Callable[[], bool] | None = None) -> None:
+        """``save_directly`` begins to save where the other program says (XDS), and tells whether it could."""
         super().__init__()
         self._fetch = fetch
+        self._save_directly = save_directly
+        self._formats = [URI_LIST, GNOME_FILES, *([XDS] if save_directly is not None else [])]
 
     def formats(self) -> list[str]:
-        return [URI_LIST, GNOME_FILES]
+        return self._formats
 
     def hasFormat(self, mime_type: str) -> bool:
-        return mime_type in {URI_LIST, GNOME_FILES}
+        return mime_type in self._formats
 
     def retrieveData(self, mime_type: str, _preferred: QMetaType | QMetaType.Type) -> list[QUrl] | QByteArray | None:
+        if mime_type == XDS and self._save_directly is not None:
+            # «Success», though it only begins: the other program would not wait for the end of it.
+            return QByteArray(b"S" if self._save_directly() else b"E")
         fetch = self._fetch  # this object may be gone when the wait is over
         if mime_type == URI_LIST:
             return fetch.wait()  # as URLs: PySide turns them into bytes where bytes are wanted, but not the reverse

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from PySide6.QtCore import QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from vmconsole.images.messages import Conflict, Entry, Folder, Transferred
+from vmconsole.images.messages import Conflict, Entry, EntryKind, Folder, Transferred
 from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names, questions, uri_list
+from vmconsole.ui.image_editor.direct_save import DirectSave
 from vmconsole.ui.image_editor.fetch import URI_LIST, Fetch, PromisedFiles
 from vmconsole.ui.image_editor.ownership_box import OwnershipBox
 from vmconsole.ui.image_editor.staging import Staging
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 4.5
 """Qt programs wait 5 s for the data of a drop (QXcbClipboard's clipboard_timeout); others about as long or longer."""
+
+SMALL = 16 * 1024 * 1024
+"""Bytes that are fetched before it is known whether anybody wants them."""
 
 
 class Transfers(QObject):
@@ -45,9 +50,10 @@ class Transfers(QObject):
         self._may_write = False
         self._last: Fetch | None = None
         self._drag: Fetch | None = None
+        self._direct: DirectSave | None = None
         self.ownership = OwnershipBox(profile, window)
         browser.below.addWidget(self.ownership)
-        browser.view.make_drag_data = self._promise
+        browser.view.make_drag_data = self._begin_drag
         browser.view.files_dropped.connect(self._on_dropped)
         browser.view.drag_left.connect(self._on_drag_left)
         browser.view.drag_ended.connect(self._on_drag_ended)
@@ -165,10 +171,25 @@ class Transfers(QObject):
     @Slot()
     def copy(self) -> None:
         """Promise the selection to whoever pastes; fetching begins now."""
+        self._direct = None
         data = self._promise(self._browser.view.selected())
         if data is not None and self._drag is not None:
             self._drag.start()
             QGuiApplication.clipboard().setMimeData(data)
+
+    def _begin_drag(self, entries: Sequence[Entry]) -> QMimeData | None:
+        """Small files are fetched while the mouse is on its way; for others, the other program says where they go."""
+        is_small = all(e.kind is EntryKind.FILE for e in entries) and sum(e.size_bytes or 0 for e in entries) <= SMALL
+        self._direct = None if is_small or not DirectSave.is_possible() else DirectSave()
+        return self._promise(entries)
+
+    def _save_directly(self, guest_paths: Sequence[str], direct: DirectSave) -> bool:
+        """A program that knows XDS has got the drop: save into its folder, however long it takes."""
+        folder = direct.folder()
+        if folder is None:
+            return False
+        self.export(guest_paths, folder)
+        return True
 
     def _promise(self, entries: Sequence[Entry]) -> QMimeData | None:
         """What a drag or the clipboard carries. What was fetched last is used again if nothing changed since."""
@@ -180,7 +201,9 @@ class Transfers(QObject):
             last = self._last = Fetch(self._desk, paths, self._staging.new_folder)
             last.ended.connect(self._on_fetched)
         self._drag = last
-        return PromisedFiles(last)
+        if self._direct is None:
+            return PromisedFiles(last)
+        return PromisedFiles(last, partial(self._save_directly, paths, self._direct))
 
     @Slot()
     def _on_fetched(self) -> None:
@@ -203,8 +226,12 @@ class Transfers(QObject):
     @Slot()
     def _on_drag_left(self) -> None:
         """The drag is on its way to another program: begin, so that small files are there when it asks."""
-        if self._drag is not None:
+        if self._drag is None:
+            return
+        if self._direct is None:
             self._drag.start()
+        else:
+            self._direct.offer(names.base_of(self._drag.guest_paths[0]))
 
     @Slot(object)
     def _on_drag_ended(self, action: Qt.DropAction) -> None:
