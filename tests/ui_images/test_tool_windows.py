@@ -60,7 +60,7 @@ def test_boxes_and_octal_agree_and_ok_changes_the_draft(make_editor: Any, qtbot:
     dialog.owner.setEditText("web")
     dialog.group.setEditText("33")
     ok(dialog)
-    qtbot.waitUntil(lambda: session.changes() and window.desk.is_idle)
+    qtbot.waitUntil(lambda: bool(session.changes()) and window.desk.is_idle)
     node = session.tree.children["etc"].children["fstab"]
     assert (node.mode, node.uid, node.gid) == (0o4750, 33, 33)
     assert "attributes changed" in window.draft.list.item(0).text()

@@ -2,7 +2,8 @@
 """Messages as JSON lines: one message, one line, ASCII only, so that no guest name can break the framing. Any thread.
 
 A dataclass becomes ``{"$": "ClassName", field…}``, an enum ``{"$": "ClassName", "=": value}``, bytes ``{"$b":
-base64}``. Only classes of ``messages``, ``requests``, ``tool_values`` and ``tool_requests``, and ``Explanation``, are made from what is read.
+base64}``. Only classes of ``messages``, ``requests``, ``tool_values``, ``tool_requests``, and ``Explanation`` are made
+from what is read.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from vmconsole.images.messages import Entry, ImageOverview
     from vmconsole.images.tool_values import Attributes
     from vmconsole.ui.bridge import Bridge
-    from vmconsole.ui.formats import Formats
     from vmconsole.ui.image_editor.browser import Browser
     from vmconsole.ui.image_editor.desk import ImageDesk
+    from vmconsole.ui.image_editor.look import Look
 
 _HIVES = {"sam", "security", "software", "system", "default", "components", "ntuser.dat", "usrclass.dat", "drivers"}
 """Names of registry hives in Windows/System32/config and in a user's folder."""
@@ -50,48 +50,43 @@ class ToolActions(QObject):
         browser: Browser,
         bridge: Bridge,
         open_side: OpenSide | None,
-        formats: Formats,
+        look: Look,
         window: QWidget,
     ) -> None:
         super().__init__(window)
         self._desk, self._browser, self._bridge, self._window = desk, browser, bridge, window
-        self._open_side, self._formats = open_side, formats
+        self._open_side, self._formats, self._theme = open_side, look.formats, look.theme
         self._why_not = self.tr("The image is not open.")
         self._overview: ImageOverview | None = None
         self._tips: dict[QAction, str] = {}
-        make = self._make
-        self.properties = make(
-            self.tr("P&roperties…"), self.ask_properties, self.tr("Permissions, owner, sizes, attributes"), "Alt+Return"
-        )
-        self.new_file = make(self.tr("New F&ile…"), self.ask_new_file, self.tr("Make an empty file here"), "Ctrl+N")
-        self.link = make(
-            self.tr("New &Link…"), self.ask_link, self.tr("Make a symbolic link, or another name of a file"), "Ctrl+K"
-        )
-        self.search = make(
-            self.tr("&Search…"), self.ask_search, self.tr("Search names or content in the image"), "Ctrl+Shift+F"
-        )
-        self.settings = make(
-            self.tr("&Edit as Settings…"), self.ask_settings,
-            self.tr("Show a configuration file as a tree of entries"), "Ctrl+T",
-        )  # fmt: skip
-        self.registry = make(
-            self.tr("Open &Registry Hive…"),
-            self.ask_registry,
-            self.tr("Browse a hive of the Windows registry"),
-            "",
-        )
-        self.compare = make(
-            self.tr("C&ompare…"), self.ask_compare,
-            self.tr("Compare the draft, the disk and its snapshots"), "Ctrl+D",
-        )  # fmt: skip
+        self._make_actions()
         browser.view.selectionModel().selectionChanged.connect(self.update_enabled)
         browser.folder_shown.connect(self.update_enabled)
         self.update_enabled()
 
-    def _make(self, text: str, run: Callable[[], object], tip: str, keys: str) -> QAction:
+    def _make_actions(self) -> None:
+        make = self._make
+        tip = self.tr("Permissions, owner, sizes, attributes")
+        self.properties = make(self.tr("P&roperties…"), self.ask_properties, tip, "Alt+Return", "properties")
+        self.new_file = make(self.tr("New F&ile…"), self.ask_new_file, self.tr("Make an empty file here"), "Ctrl+N")
+        tip = self.tr("Make a symbolic link, or another name of a file")
+        self.link = make(self.tr("New &Link…"), self.ask_link, tip, "Ctrl+K")
+        tip = self.tr("Search names or content in the image")
+        self.search = make(self.tr("&Search…"), self.ask_search, tip, "Ctrl+Shift+F", "filter")
+        tip = self.tr("Show a configuration file as a tree of entries")
+        self.settings = make(self.tr("&Edit as Settings…"), self.ask_settings, tip, "Ctrl+T")
+        tip = self.tr("Browse a hive of the Windows registry")
+        self.registry = make(self.tr("Open &Registry Hive…"), self.ask_registry, tip, "")
+        tip = self.tr("Compare the draft, the disk and its snapshots")
+        self.compare = make(self.tr("C&ompare…"), self.ask_compare, tip, "Ctrl+D", "compare")
+
+    def _make(self, text: str, run: Callable[[], object], tip: str, keys: str, icon: str = "") -> QAction:
         action = QAction(text, self)
         action.setShortcut(QKeySequence(keys))
         action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        if icon:
+            action.setProperty("icon-name", icon)
+            action.setIcon(self._theme.icon(icon))
         action.triggered.connect(lambda _checked=False: run())
         self._tips[action] = tip
         self._browser.addAction(action)
