@@ -208,7 +208,8 @@ class DraftActions(QObject):
 
     def forget_way_back(self) -> None:
         """Free the space; the last Apply stays for good."""
-        self._desk.ask(self._desk.session.forget_way_back(), lambda _none: self.applied.emit(self.tr("It stays.")))
+        words = self.tr("The space was freed. What was applied stays for good.")
+        self._desk.ask(self._desk.session.forget_way_back(), lambda _none: self.applied.emit(words))
 
     def _apply(self) -> None:
         self.began.emit(self.tr("Writing the draft to {disk}").format(disk=names.shown(self._where)))

@@ -30,6 +30,7 @@ class DraftPanel(QWidget):
     discard_wanted = Signal()
     undo_wanted = Signal()
     redo_wanted = Signal()
+    take_back_wanted = Signal()
     path_wanted = Signal(str)
 
     def __init__(self, formats: Formats, parent: QWidget | None = None) -> None:
@@ -53,10 +54,15 @@ class DraftPanel(QWidget):
         self.redo = self._button(
             self.tr("&Redo"), self.redo_wanted, self.tr("Bring back what was undone (Ctrl+Shift+Z)")
         )
+        self.take_back = self._button(
+            self.tr("&Take Back the Last Apply…"), self.take_back_wanted, self.tr("Write back what it replaced")
+        )
+        self._way_back = ""
         steps = QHBoxLayout()
         steps.addWidget(self.undo)
         steps.addWidget(self.redo)
         buttons = QVBoxLayout()
+        buttons.addWidget(self.take_back)
         buttons.addLayout(steps)
         buttons.addWidget(self.apply)
         buttons.addWidget(self.discard)
@@ -100,6 +106,14 @@ class DraftPanel(QWidget):
         ):
             button.setVisible(bool(shown))
             button.setEnabled(is_possible)
+
+        self.take_back.setVisible(bool(self._way_back) and not shown)
+
+    def set_way_back(self, words: str) -> None:
+        """On the last Apply, that can be taken back while the draft is empty; empty words if there is none."""
+        self._way_back = words
+        self.take_back.setToolTip(words)
+        self.take_back.setVisible(bool(words) and not self.list.count())
 
     def _add(self, change: Change, *, words: str = "") -> None:
         item = QListWidgetItem(" ".join(part for part in (self._words(change), words) if part))
