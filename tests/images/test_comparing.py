@@ -85,6 +85,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, shell: LocalShell) -> Iterato
     close(now)  # sees that nobody holds the image any more
 
 
+@pytest.mark.slow  # two appliances; the default run does the same by hand in ``ui_images/test_tools_on_image``
 @pytest.mark.appliance
 @pytest.mark.timeout(600)
 def test_a_snapshot_and_the_draft_are_compared_and_a_folder_is_brought_back(
