@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QFileDialog
 
 from tests.ui_images.editor_fakes import file, folder
 from tests.ui_images.test_editing import answer, question
-from vmconsole.images.messages import ImageMode
+from tests.ui_images.test_editor_window import select
+from vmconsole.images.messages import ImageMode, Ownership
 from vmconsole.ui.image_editor import transfers
 from vmconsole.ui.image_editor.fetch import GNOME_FILES, URI_LIST, Fetch, PromisedFiles
 from vmconsole.ui.image_editor.progress_strip import Rate
@@ -374,3 +375,33 @@ def test_rate_is_of_the_last_seconds() -> None:
 def clean_clipboard(qapp: Any) -> Iterator[None]:
     yield
     QGuiApplication.clipboard().clear()
+
+
+def test_cut_and_pasted_in_another_folder_is_moved(make_editor: Any, qtbot: QtBot) -> None:
+    window, session = make_editor()
+    select(window, "<b>bold")
+    window.transfers.cut()
+    window.browser.open_folder("/srv")
+    qtbot.waitUntil(lambda: window.browser.folder == "/srv" and window.desk.is_idle)
+    window.transfers.paste()
+    qtbot.waitUntil(lambda: "<b>bold" in window.browser.model.names)
+    assert [c.words for c in session.changes()] == ["/<b>bold renamed to /srv/<b>bold"]
+    window.transfers.paste()
+    qtbot.waitUntil(lambda: window.desk.is_idle)
+    assert len(session.changes()) <= 2, "a cut moves once; after that it is a copy"
+    window.browser.clearFocus()
+
+
+def test_whom_new_files_belong_to_is_chosen_and_remembered(make_editor: Any, qtbot: QtBot, tmp_path: Path) -> None:
+    window, session = make_editor()
+    (tmp_path / "new.txt").write_text("x")
+    window.transfers.bring_in([tmp_path / "new.txt"], "/srv")
+    qtbot.waitUntil(lambda: bool(session.changes()))
+    assert session.ownership is Ownership.FOLDER
+    box = window.transfers.ownership.box
+    box.setCurrentIndex(box.findText("As in the source"))
+    window.transfers.bring_in([tmp_path / "new.txt"], "/etc")
+    qtbot.waitUntil(lambda: len(session.changes()) == 2)
+    assert session.ownership is Ownership.AS_IS
+    again, _ = make_editor()
+    assert again.transfers.ownership.chosen is Ownership.AS_IS

@@ -103,6 +103,11 @@ class Spare:
         except (ImageError, OSError) as error:
             # Opening an image starts one of its own then, and says what is wrong. Or it was closed meanwhile.
             log.info("no spare appliance: %s", error)
+            with self._lock:
+                if self._client is client:
+                    self._client = None
+            # It may have been closed before its process was there.
+            client.close()
 
     def _keep_longer(self) -> None:
         self._stop_timer()

@@ -117,6 +117,10 @@ class PromisedFiles(QMimeData):
         self._save_directly = save_directly
         self._formats = [URI_LIST, GNOME_FILES, *([XDS] if save_directly is not None else [])]
 
+    @property
+    def guest_paths(self) -> tuple[str, ...]:
+        return self._fetch.guest_paths
+
     def formats(self) -> list[str]:
         return self._formats
 

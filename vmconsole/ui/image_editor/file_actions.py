@@ -50,14 +50,24 @@ class FileActions(QObject):
         self.copy_to = self._make(self.tr("Copy &to…"), transfers.choose_export, tip, "Ctrl+E", "export")
         tip = self.tr("Copy the selection, to paste it elsewhere")
         self.copy = self._make(self.tr("&Copy"), transfers.copy, tip, keys.Copy, "copy")
+        tip = self.tr("Copy the selection, to move it to another folder of this image")
+        self.cut = self._make(self.tr("C&ut"), transfers.cut, tip, keys.Cut)
         self.paste = self._make(
             self.tr("&Paste"), transfers.paste, self.tr("Put the copied files into this folder"), keys.Paste
         )
         self.rename = self._make(self.tr("&Rename"), browser.view.edit_name, self.tr("Give another name"), "F2")
         tip = self.tr("Delete the selection from the draft")
         self.delete = self._make(self.tr("&Delete…"), self.ask_delete, tip, keys.Delete, "remove")
-        self._writing = (self.new_folder, self.import_files, self.import_folder, self.paste, self.rename, self.delete)
-        self._on_selection = (self.open, self.copy, self.copy_to, self.rename, self.delete)
+        self._writing = (
+            self.new_folder,
+            self.import_files,
+            self.import_folder,
+            self.paste,
+            self.cut,
+            self.rename,
+            self.delete,
+        )
+        self._on_selection = (self.open, self.cut, self.copy, self.copy_to, self.rename, self.delete)
         browser.model.rename_wanted.connect(self._on_rename)
         browser.view.moved_inside.connect(self._on_moved)
         browser.view.customContextMenuRequested.connect(self._on_menu)
@@ -122,7 +132,7 @@ class FileActions(QObject):
         menu.setToolTipsVisible(True)
         groups = (
             (self.open,),
-            (self.copy, self.paste, self.copy_to),
+            (self.cut, self.copy, self.paste, self.copy_to),
             (self.new_folder, self.import_files, self.import_folder),
             (self.rename, self.delete),
         )

@@ -51,6 +51,7 @@ class Transfers(QObject):
         self._last: Fetch | None = None
         self._drag: Fetch | None = None
         self._direct: DirectSave | None = None
+        self._cut: tuple[str, ...] = ()
         self.ownership = OwnershipBox(profile, window)
         browser.below.addWidget(self.ownership)
         browser.view.make_drag_data = self._begin_drag
@@ -90,7 +91,9 @@ class Transfers(QObject):
         data = QGuiApplication.clipboard().mimeData()
         if not self._may_write:
             return
-        if data is not None and data.hasUrls():
+        if self._cut and isinstance(data, PromisedFiles) and data.guest_paths == self._cut:
+            self._move_cut(self._cut)
+        elif data is not None and data.hasUrls():
             self.take(data, self._browser.folder)
         else:
             self.note.emit(
@@ -171,11 +174,29 @@ class Transfers(QObject):
     @Slot()
     def copy(self) -> None:
         """Promise the selection to whoever pastes; fetching begins now."""
-        self._direct = None
+        self._direct, self._cut = None, ()
         data = self._promise(self._browser.view.selected())
         if data is not None and self._drag is not None:
             self._drag.start()
             QGuiApplication.clipboard().setMimeData(data)
+
+    @Slot()
+    def cut(self) -> None:
+        """As ``copy``; pasted in this window, the selection moves. Elsewhere it is copied: what another program does
+        with its copy is not known here, and nothing is to be lost."""
+        paths = self._browser.selected_paths()
+        self.copy()
+        self._cut = tuple(paths)
+
+    def _move_cut(self, paths: Sequence[str]) -> None:
+        """Move within the image, which costs nothing: one rename each."""
+        folder = self._browser.folder
+        waiting = [path for path in paths if names.parent_of(path) != folder]
+        for number, path in enumerate(waiting):
+            moving = self._desk.session.rename(path, names.join(folder, names.base_of(path)))
+            is_last = number == len(waiting) - 1
+            self._desk.ask(moving, (lambda _none: self._browser.reload()) if is_last else None)
+        self._cut = ()
 
     def _begin_drag(self, entries: Sequence[Entry]) -> QMimeData | None:
         """Small files are fetched while the mouse is on its way; for others, the other program says where they go."""
