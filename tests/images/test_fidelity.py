@@ -5,7 +5,9 @@ modes, times, attributes, access lists, labels, links, holes, and names of any b
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -85,12 +87,25 @@ def dressed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def seen(guest: Opened, *commands: str) -> list[str]:
     """What an independent guestfish says of the draft as it is on this disk now: an answer for each command."""
-    (draft,) = (guest.image.parent / "work").glob("**/*.qcow2")
-    copy = guest.image.with_name("copy.qcow2")
-    copy.write_bytes(draft.read_bytes())
-    disks.run("qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", guest.image, copy)
+    place = guest.image.with_name("seen")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    layers = [
+        layer
+        for layer in (guest.image.parent / "work").glob("**/*")
+        if layer.is_file() and layer.read_bytes()[:4] == b"QFI\xfb"
+    ]
+    below = {}
+    for layer in layers:
+        shutil.copyfile(layer, place / layer.name)
+        told = json.loads(disks.run("qemu-img", "info", "-U", "--output=json", place / layer.name))
+        below[layer.name] = told["backing-filename"]
+    (top,) = set(below) - set(below.values())
+    for name, backing in below.items():
+        if backing not in below:
+            disks.run("qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", guest.image, place / name)
     marked = [line for command in commands for line in ("echo @@@", command)]
-    return [part.strip() for part in disks.guestfish(copy, *marked).split("@@@\n")[1:]]
+    return [part.strip() for part in disks.guestfish(place / top, *marked).split("@@@\n")[1:]]
 
 
 def numbers(answer: str) -> dict[str, int]:

@@ -50,6 +50,8 @@ T = TypeVar("T")
 _QUICK_S = 120.0
 _TRANSFER_S = 24 * 3600.0
 _FINISH_S = 300.0
+_NAMED_CHANGES = 20
+"""As many things that came together are changes of their own; more are one."""
 _MAY_OPEN = {SessionState.NEW, SessionState.APPLIED, SessionState.LOST, SessionState.FAILED}
 
 
@@ -397,10 +399,13 @@ class ImageSession:
         draft.check_room(0)
         request = requests.Import(local_paths, folder, conflict, draft.room_bytes(), ownership)
         done = self._asked(request, Transferred, deadline_s=_TRANSFER_S)
-        for path in done.paths:
-            draft.add(
-                ChangeVerb.ADDED, path, detail="" if len(done.paths) == done.files else f"({done.files} files in all)"
-            )
+        if len(done.paths) > _NAMED_CHANGES:
+            # One line for one step: thousands would make the list useless, and writing each down takes minutes.
+            draft.add(ChangeVerb.WRITTEN, folder, detail=f"({done.files} files added)", size_bytes=done.bytes)
+        else:
+            detail = "" if len(done.paths) == done.files else f"({done.files} files in all)"
+            for path in done.paths:
+                draft.add(ChangeVerb.ADDED, path, detail=detail)
         self._announce_changes(draft)
         return done
 
