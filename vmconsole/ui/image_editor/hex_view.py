@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from PySide6.QtCore import QRect, Qt, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import (
     QFontDatabase,
+    QFontMetricsF,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
@@ -142,10 +143,11 @@ class HexView(QAbstractScrollArea):
         across.setPageStep(self.viewport().width())
 
     def _width(self) -> int:
-        return self._advance() * (self._plain_column(0) + self._row) + 2 * _MARGIN
+        return int(self._advance() * (self._plain_column(0) + self._row)) + 2 * _MARGIN
 
-    def _advance(self) -> int:
-        return self.fontMetrics().horizontalAdvance("0")
+    def _advance(self) -> float:
+        """Width of a character; not always a whole number of pixels."""
+        return QFontMetricsF(self.font()).horizontalAdvance("0")
 
     def _column(self, index: int) -> int:
         """Where the pair of a byte begins, in characters."""
@@ -184,8 +186,8 @@ class HexView(QAbstractScrollArea):
         advance, height = self._advance(), self.fontMetrics().height()
         for index in range(self._row):
             if begin <= row * self._row + index < end:
-                painter.fillRect(QRect(left + self._column(index) * advance, top, 2 * advance, height), colour)
-                painter.fillRect(QRect(left + self._plain_column(index) * advance, top, advance, height), colour)
+                painter.fillRect(QRectF(left + self._column(index) * advance, top, 2 * advance, height), colour)
+                painter.fillRect(QRectF(left + self._plain_column(index) * advance, top, advance, height), colour)
 
     # -- keys and mouse ----------------------------------------------------------------------------------------
 
@@ -217,7 +219,7 @@ class HexView(QAbstractScrollArea):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         point = event.position().toPoint()
         row = self.verticalScrollBar().value() + point.y() // self.fontMetrics().height()
-        column = (point.x() - _MARGIN + self.horizontalScrollBar().value()) // self._advance()
+        column = int((point.x() - _MARGIN + self.horizontalScrollBar().value()) / self._advance())
         plain = column - self._plain_column(0)
         index = (
             plain if plain >= 0 else next((i for i in range(self._row) if column < self._column(i) + 3), self._row - 1)
