@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole.images.hints import explained
+from vmconsole.inventory.errors import NOT_IN_CATALOGUE
 
 if TYPE_CHECKING:
     from vmconsole.images.child.handle import Handle
@@ -65,9 +66,8 @@ def why_not(handle: Handle, kind: str, said: str) -> str:
     if kind == "vmfs_volume_member" or kind.upper() in {"VMFS", "REFS"}:
         return _PLAIN["VMFS" if kind.upper().startswith("VMFS") else "ReFS"]
     found = explained("", said).explanation
-    if found.entry:
-        return f"{found.cause} {found.advice}".strip() or said
-    return said
+    is_known = found.entry not in {"", NOT_IN_CATALOGUE}
+    return f"{found.cause} {found.advice}".strip() if is_known else said
 
 
 def why_read_only(kind: str) -> str:
