@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Tells what a host has that guests' limits are measured against, one fact a line: «disk PATH BYTES SCHEDULER»,
-# «controller NAME» (cgroup v1's names), «lacks WHAT» for parts of the traffic shaper that its kernel has not, «done».
+# «controller NAME» (cgroup v1's names), «lockable BYTES» where libvirt's daemon may not let QEMU lock more, «lacks WHAT» for parts of the traffic shaper that its kernel has not, «done».
 # It changes nothing. Plain sh; any tool may be missing.
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
@@ -38,6 +38,22 @@ while read -r _ mounted kind options _; do
         ;;
     esac
 done </proc/mounts
+
+# With a hard limit libvirt lets QEMU lock as much memory; without CAP_SYS_RESOURCE (bit 24) it cannot raise its own.
+for file in /run/libvirtd.pid /run/virtqemud.pid; do
+    pid=
+    [ -r "$file" ] && { read -r pid <"$file" || :; }
+    [ -n "$pid" ] || continue
+    [ -r "/proc/$pid/status" ] || continue
+    may=
+    while read -r name value; do
+        case $name in CapEff:) [ $((0x${value#????????} >> 24 & 1)) -eq 1 ] && may=yes ;; esac
+    done <"/proc/$pid/status"
+    [ -z "$may" ] || continue
+    while read -r _ what _ _ most _; do
+        case $what in locked) [ "$most" = unlimited ] || echo "lockable $most" ;; esac
+    done <"/proc/$pid/limits"
+done
 
 # libvirt shapes with htb and sfq, and polices what comes in. Where the modules of this kernel are not installed, its
 # symbols tell what is built in.

@@ -39,7 +39,8 @@ class TestOnLab(EveryLimit):
         return NEXT_BOOT_ONLY | {"numa_nodes", "device_weight"} | self._unshaped(bench)
 
     def not_stored(self, bench: Bench) -> frozenset[str]:
-        return NEVER_STORED | {"device_weight"} | self._unshaped(bench)
+        locked = {"memory_hard", "memory_swap_hard"} if bench.facts.resources.lockable_kib is not None else set()
+        return NEVER_STORED | {"device_weight"} | locked | self._unshaped(bench)
 
     def _unshaped(self, bench: Bench) -> frozenset[str]:
         return SHAPED if bench.facts.resources.shaper_missing else frozenset({"nic_in_floor"})

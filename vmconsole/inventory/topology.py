@@ -41,6 +41,9 @@ class HostResources:
     controllers: frozenset[str] | None = None
     """cgroup controllers that guests can be held by, in v1's names (``cpu``, ``memory``, ``blkio``…); None while
     unknown."""
+    lockable_kib: int | None = None
+    """The most memory that libvirt's daemon can let a guest lock, where it may not raise that: a guest with a stored
+    hard limit above it does not start. None where it may, or while unknown."""
     shaper_missing: str = ""
     """Why the kernel cannot shape network traffic («no sfq»); empty when it can, or while unknown."""
 

@@ -34,7 +34,7 @@ def read_facts(base: HostResources, text: str) -> HostResources:
     lines = text.splitlines()[:MOST_LINES]
     if not lines or lines[-1] != "done":
         return base
-    devices, controllers, lacks = [], set(), []
+    devices, controllers, lacks, lockable = [], set(), [], None
     for line in lines:
         kind, _, rest = line.partition(" ")
         words = rest.split()
@@ -42,9 +42,11 @@ def read_facts(base: HostResources, text: str) -> HostResources:
             devices.append(BlockDevice(words[0], " ".join(words[2:3]), int(words[1])))
         elif kind == "controller":
             controllers.add(rest)
+        elif kind == "lockable" and rest.isdigit():
+            lockable = int(rest) // 1024
         elif kind == "lacks":
             lacks.append(rest)
     return dataclasses.replace(
-        base, block_devices=tuple(devices), controllers=frozenset(controllers),
+        base, block_devices=tuple(devices), controllers=frozenset(controllers), lockable_kib=lockable,
         shaper_missing=f"its kernel has no {', '.join(lacks)}" if lacks else "",
     )  # fmt: skip

@@ -80,6 +80,9 @@ def groups_agree(limits: Limits, situation: Situation, _: Place) -> Iterator[Pro
         group, mine = limits[ref], tuple(limits[LimitRef(key, target)] for key in rows)
         if group is None:
             continue
+        if not any(value is not None for value in mine):
+            yield Problem(ref, f"{target}: a throttle group without a rate.", "libvirt takes a group only with rates.",
+                          "Set a rate as well, or take the group away.")  # fmt: skip
         other, theirs = seen.setdefault(group, (target, mine))
         if theirs != mine:
             yield Problem(ref, f"{other} and {target} are of the group «{group}» and have different rates.",

@@ -52,6 +52,17 @@ def hard_limit_leaves_room(limits: Limits, situation: Situation, place: Place) -
         )  # fmt: skip
 
 
+def hard_limit_can_be_locked(limits: Limits, situation: Situation, place: Place) -> Iterator[Problem]:
+    """At the start libvirt raises QEMU's limit of locked memory to the hard limit (qemuDomainGetMemLockLimit)."""
+    hard, most = limits.number("memory_hard"), situation.resources.lockable_kib
+    if place is Place.STORED and hard is not None and most is not None and hard > most:
+        yield Problem(
+            LimitRef("memory_hard"), f"A guest with a hard limit of {_size(hard)} does not start on this host.",
+            f"libvirt's daemon may not let QEMU lock more than {_size(most)}: it runs without CAP_SYS_RESOURCE.",
+            "Set the hard limit for the running guest alone, or start the daemon with a higher LimitMEMLOCK.",
+        )  # fmt: skip
+
+
 def swap_holds_memory(limits: Limits, _: Situation, __: Place) -> Iterator[Problem]:
     hard, both = limits.number("memory_hard"), limits.number("memory_swap_hard")
     if both is not None and (hard is None or hard > both):
@@ -101,4 +112,4 @@ def _size(kib: int) -> str:
     return units.binary(kib * 1024)
 
 
-RULES = (hard_limit_leaves_room, swap_holds_memory, soft_is_below_hard, balloon_is_sane)
+RULES = (hard_limit_leaves_room, hard_limit_can_be_locked, swap_holds_memory, soft_is_below_hard, balloon_is_sane)

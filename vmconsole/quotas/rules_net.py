@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from vmconsole.inventory.limits import LimitRef
 from vmconsole.quotas.problems import Problem
+from vmconsole.quotas.rows import Place
 from vmconsole.quotas.table import BY_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmconsole.inventory.limits import Limits
-    from vmconsole.quotas.rows import Place
     from vmconsole.quotas.situation import Situation
 
 _SHAPED = frozenset({"network", "bridge", "direct", "ethernet"})
@@ -33,6 +33,15 @@ def interfaces_can(limits: Limits, situation: Situation, _: Place) -> Iterator[P
             yield Problem(ref, f"An interface of type {kind} has no floor.",
                           "Only a network of libvirt's with a rate of its own can keep some of it free.",
                           "Take the floor away.")  # fmt: skip
+        elif ref.key == "nic_in_floor" and not _has_floor(situation, ref):
+            yield Problem(ref, "A floor can be changed here, but not given.",
+                          "A guest with a floor on a network without an inbound rate of its own does not start, and "
+                          "whether it has one is not known here.", "Give it by hand first.")  # fmt: skip
+
+
+def _has_floor(situation: Situation, ref: LimitRef) -> bool:
+    found = (situation.limits(place) for place in Place)
+    return any(limits is not None and limits[ref] is not None for limits in found)
 
 
 def bursts_have_an_average(limits: Limits, situation: Situation, _: Place) -> Iterator[Problem]:

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every limit of the table on a host with systemd and cgroup2 alone: the lab's list, in another kernel's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.links.limits_bench import Bench
+from tests.links.limits_of_the_table import NEVER_STORED, NEXT_BOOT_ONLY, EveryLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.v2 import V2Host
+    from vmconsole.links.libvirt_link import LibvirtLoop
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def bench(v2_machine: V2Host, event_loop: LibvirtLoop) -> Iterator[Bench]:
+    v2_machine.repair()
+    made = Bench(v2_machine, event_loop, v2_machine.guests[0])
+    made.start(within_s=180)
+    yield made
+    made.close()
+    v2_machine.repair()
+
+
+class TestOnV2(EveryLimit):
+    def not_live(self, bench: Bench) -> frozenset[str]:
+        return NEXT_BOOT_ONLY | {"numa_nodes", "device_weight", "nic_in_floor"}
+
+    def not_stored(self, bench: Bench) -> frozenset[str]:
+        return NEVER_STORED | {"device_weight", "nic_in_floor"}
