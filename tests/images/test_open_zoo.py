@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.images import disks, zoo
-from tests.images.sessions import LAUNCH_S, Opened, close, done, session_on
+from tests.images.sessions import Opened, close, done, session_on
 from vmconsole.images.messages import ImageMode, ImageSource
 from vmconsole.inventory.errors import ImageUnreadable
 from vmconsole.links.ssh import LocalShell
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
     from vmconsole.images.messages import Filesystem, ImageOverview
 
-pytestmark = [pytest.mark.appliance, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.appliance, pytest.mark.slow, pytest.mark.timeout(3000)]
+
+
+OPEN_S = 900.0
+"""Two appliances' starts and a stretched key, on a machine that may be busy."""
 
 
 def both(folder: Path) -> ImageSource:
@@ -44,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def guest(folder: Path) -> Iterator[Opened]:
     shell = LocalShell()
     opened = session_on(folder / "a.qcow2", shell, folder / "work", both(folder))
-    opened.overview = done(opened.session.open(), deadline_s=LAUNCH_S)  # type: ignore[attr-defined]  # for the tests
+    opened.overview = done(opened.session.open(), deadline_s=OPEN_S)  # type: ignore[attr-defined]  # for the tests
     yield opened
     close(opened)
     shell.close()
@@ -92,7 +96,7 @@ def check_files(guest: Opened, where: str) -> None:
 def test_a_key_opens_the_locked_partition_in_its_place(guest: Opened) -> None:
     with pytest.raises(ImageUnreadable, match="not unlocked"):
         done(guest.session.unlock("/dev/sda5", "wrong"))
-    after = done(guest.session.unlock("/dev/sda5", zoo.PASSPHRASE))
+    after = done(guest.session.unlock("/dev/sda5", zoo.PASSPHRASE), deadline_s=OPEN_S)
     assert by_device(after)["/dev/mapper/unlocked_sda5"].mounted_at == "/secret"
     check_files(guest, "/secret")
     check_files(guest, "/home")
@@ -110,7 +114,7 @@ def test_a_draft_of_both_disks_is_applied_to_both(guest: Opened, folder: Path) -
     for where in zoo.PLACES.values():
         done(guest.session.write_file(f"{where.rstrip('/')}/new.txt", f"new on {where}\n".encode()))
     assert before == {n: disks.fingerprint(folder / f"{n}.qcow2") for n in "ab"}
-    done(guest.session.apply(), deadline_s=LAUNCH_S)
+    done(guest.session.apply(), deadline_s=OPEN_S)
     read = json.loads(disks.run(sys.executable, zoo.__file__, "read", folder))
     for where in zoo.PLACES.values():
         assert read[where]["new.txt"] == hashlib.sha256(f"new on {where}\n".encode()).hexdigest()
@@ -118,6 +122,6 @@ def test_a_draft_of_both_disks_is_applied_to_both(guest: Opened, folder: Path) -
 
 
 def test_opened_again_it_needs_no_key(guest: Opened) -> None:
-    overview = done(guest.session.open(), deadline_s=LAUNCH_S)
+    overview = done(guest.session.open(), deadline_s=OPEN_S)
     assert by_device(overview)["/dev/mapper/unlocked_sda5"].mounted_at == "/secret"
     assert guest.read("/secret/new.txt") == b"new on /secret\n"
