@@ -47,8 +47,14 @@ def test_usual_filesystems_cost_no_question() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"), [("crypto_LUKS", "passphrase"), ("BitLocker", "recovery key"), ("LVM2_member", "together"), ("zfs_member", "ZFS")]
-)  # fmt: skip
+    ("kind", "word"),
+    [
+        ("crypto_LUKS", "passphrase"),
+        ("BitLocker", "recovery key"),
+        ("LVM2_member", "together"),
+        ("zfs_member", "ZFS"),
+    ],
+)
 def test_what_is_no_filesystem_says_what_to_do(kind: str, word: str) -> None:
     assert word in problem(Appliance(), kind)
 

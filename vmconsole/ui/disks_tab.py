@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import shiboken6
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -265,10 +264,12 @@ class DisksTab(QWidget):
             return
         host_id, dialog = host.id, VolumeDialog(host.name, self._look, self)
         dialog.chosen.connect(lambda source: self._locate(host_id, source))
+        closed: list[int] = []
+        dialog.finished.connect(closed.append)
         dialog.open()
 
         def show(done: Future[tuple[Volume, ...]]) -> None:
-            if not shiboken6.isValid(dialog):
+            if closed:
                 return
             try:
                 dialog.show_volumes(done.result())
