@@ -108,6 +108,9 @@ def numa_can_change(limits: Limits, situation: Situation, place: Place) -> Itera
     mode, now = limits[LimitRef("numa_mode")], situation.limits(Place.LIVE)
     if mode is not None and mode not in _MODES:
         yield Problem(LimitRef("numa_mode"), f"There is no NUMA mode «{mode}».", advice=f"Use {', '.join(_MODES)}.")
+    elif mode is not None and limits[LimitRef("numa_nodes")] is None:
+        yield Problem(LimitRef("numa_mode"), "A NUMA mode needs NUMA nodes to keep to.", "libvirt refuses it alone.",
+                      "Set the nodes as well, or take the mode away.")  # fmt: skip
     ref = LimitRef("numa_nodes")
     if place is Place.LIVE and now is not None and limits[ref] != now[ref] and mode != "restrictive":
         yield Problem(

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random plans of limits on one real guest, applied and undone: the stored definition is as before to the letter, and
+so is every file of the guest's cgroups."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.links.limits_bench import Bench, value_for
+from vmconsole.inventory.limits import CpuCap, LimitRef, Value
+from vmconsole.operations.limits import ChangeLimits
+from vmconsole.quotas.rows import Kind, LimitRow, Place
+from vmconsole.quotas.rules import problems
+from vmconsole.quotas.settled import settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.vmlab import Lab
+    from vmconsole.links.libvirt_link import LibvirtLoop
+    from vmconsole.quotas.situation import Situation
+
+pytestmark = pytest.mark.lab
+PLANS, SLOW_PLANS = 20, 200
+NOT_HERE = frozenset({"vcpu_count", "memory_balloon"})
+"""What the guest itself must help with: other tests wait for that."""
+FILES = """for d in cpu cpuset memory blkio; do
+find /sys/fs/cgroup/$d/machine -path '*-%s.libvirt-qemu*' -type f \\( -name 'cpu.*' -o -name 'cpuset.*' \
+-o -name '*limit_in_bytes' -o -name 'blkio.throttle.*_device' -o -name 'blkio*weight*' \\) \
+! -name '*stat*' ! -name 'cpuset.memory_pressure' -exec grep -H '' {} +; done | sort"""
+
+
+@pytest.fixture(scope="module")
+def bench(lab: Lab, event_loop: LibvirtLoop) -> Iterator[Bench]:
+    host = lab.host("kvm1")
+    host.repair()
+    made = Bench(host, event_loop, "g12")
+    made.start()
+    yield made
+    made.close()
+
+
+def a_value(chance: random.Random, row: LimitRow, layout: str) -> Value:
+    if chance.random() < 0.2 and row.none_words != "unknown":
+        return None
+    if row.kind is Kind.CAP:
+        return CpuCap(chance.choice([50_000, 100_000]), chance.randrange(10_000, 200_000))
+    if row.kind in {Kind.IOPS, Kind.BYTES_PER_S}:
+        return chance.randrange(1000, 10**7)
+    if row.key == "cpu_weight":
+        return chance.randrange(2, 10_000)
+    return value_for(row, layout)
+
+
+def a_plan(chance: random.Random, situation: Situation, place: Place) -> dict[LimitRef, Value]:
+    """Some limits that may be set together."""
+    refs = [(row, ref) for row, ref in situation.refs() if row.key not in NOT_HERE]
+    wanted: dict[LimitRef, Value] = {}
+    for row, ref in chance.sample(refs, min(len(refs), 14)):
+        more = {**wanted, ref: a_value(chance, row, situation.layout)}
+        if not any(problem.is_fatal for problem in problems(situation, place, settled(situation, place, more))):
+            wanted = more
+    return wanted
+
+
+def applied_and_undone(bench: Bench, seed: int) -> int:
+    chance = random.Random(seed)
+    situation = bench.situation()
+    live, stored = (a_plan(chance, situation, place) for place in Place)
+    definition, files, before = bench.definition(), _files(bench), situation.guest
+    outcome = bench.run(ChangeLimits(situation, live, stored))
+    assert "says" not in outcome.note, (seed, outcome.note)
+    assert "not as asked" not in outcome.note, (seed, outcome.note)
+    undo = outcome.undo
+    assert isinstance(undo, ChangeLimits)
+    redo = bench.run(undo).undo
+    assert bench.definition() == definition, seed
+    assert _files(bench) == files, seed
+    now = bench.guest()
+    assert (now.live, now.stored) == (before.live, before.stored), seed
+    assert isinstance(redo, ChangeLimits)
+    return len(live) + len(stored)
+
+
+def _files(bench: Bench) -> str:
+    found = bench.host.exec("sh", "-c", FILES % bench.name).stdout
+    assert found.count("\n") > 30
+    return found
+
+
+def test_applied_and_undone_nothing_is_left(bench: Bench) -> None:
+    start = int(os.environ.get("VMCONSOLE_TEST_SEED", "4"))
+    changed = [applied_and_undone(bench, start + number) for number in range(PLANS)]
+    assert sum(changed) > 4 * PLANS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_many_applied_and_undone(bench: Bench) -> None:
+    for number in range(SLOW_PLANS):
+        applied_and_undone(bench, 1_000 + number)
