@@ -9,6 +9,8 @@ from vmconsole.quotas.rows import Call, Kind, LimitRow, Range, Scope
 CPU, PINNING, IOTHREADS = "CPU", "CPU pinning and NUMA", "I/O threads"
 CPU_TUNING = "libvirt: Domain XML format, CPU Tuning"
 _BANDWIDTH = f"{CPU_TUNING}; kernel: sched-bwc.rst"
+POLL_MAX_NS = 32_768
+"""QEMU's IOTHREAD_POLL_MAX_NS_DEFAULT where it can poll (iothread.c)."""
 _QUOTA = Range(cpucap.MIN_QUOTA_US, cpucap.MAX_QUOTA_US)
 
 
@@ -29,10 +31,13 @@ def _pin(key: str, title: str, scope: Scope, call: Call, folder: str, meaning: s
     )  # fmt: skip
 
 
-def _polling(key: str, title: str, parameter: str, unit: str, kind: Kind, meaning: str) -> LimitRow:
+def _polling(
+    key: str, title: str, parameter: str, unit: str, kind: Kind, meaning: str, *, default: int = 0
+) -> LimitRow:
+    found = Range(0, 2**31 - 1, default=default)
     return LimitRow(
         key, title, IOTHREADS, Scope.IOTHREAD, kind, unit, Call.IOTHREAD, parameter, meaning,
-        "libvirt: virDomainSetIOThreadParams; QEMU: -object iothread", v1=Range(0, 2**31 - 1), v2=Range(0, 2**31 - 1),
+        "libvirt: virDomainSetIOThreadParams; QEMU: -object iothread", v1=found, v2=found,
         proof_v1="QMP query-iothreads", proof_v2="QMP query-iothreads", stored=False, none_words="QEMU's own",
     )  # fmt: skip
 
@@ -87,7 +92,8 @@ ROWS: tuple[LimitRow, ...] = (
         proof_v2="libvirt numaParameters", live=False, none_words="strict",
     ),
     _polling("iothread_poll_max", "Polling, longest", "poll_max_ns", "ns", Kind.NANOSECONDS,
-             "How long the thread looks for work before it sleeps: longer answers sooner and costs CPU; 0 is off."),
+             "How long the thread looks for work before it sleeps: longer answers sooner and costs CPU; 0 is off.",
+             default=POLL_MAX_NS),
     _polling("iothread_poll_grow", "Polling, growth", "poll_grow", "factor", Kind.COUNT,
              "By how much the polling time is multiplied when it was too short; 0 is QEMU's own choice."),
     _polling("iothread_poll_shrink", "Polling, shrinking", "poll_shrink", "divisor", Kind.COUNT,

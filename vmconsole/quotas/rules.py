@@ -61,6 +61,8 @@ def _out_of_range(ref: LimitRef, value: Value, situation: Situation) -> Iterator
     found = row.range_on(situation.layout)
     if ref.target not in situation.targets(row.scope):
         yield Problem(ref, f"{situation.guest.name} has no {row.scope.value} {ref.target}.", advice="Look again.")
+    if value is None and row.none_words == "unknown":
+        yield Problem(ref, f"{row.title} must have a value.", "No guest is without.", "Give a number.")
     if found is None or not isinstance(value, int) or found.low <= value <= found.high:
         return
     yield Problem(
