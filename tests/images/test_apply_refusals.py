@@ -14,7 +14,7 @@ import pytest
 
 from tests.images import disks
 from tests.images.stand_in import Place
-from vmconsole.images.draft import SPARE_BYTES
+from vmconsole.images.draft import SPARE_BYTES, Draft
 from vmconsole.inventory.errors import ConsoleError, ImageError, ImageInUse, ImageNoSpace
 
 if TYPE_CHECKING:
@@ -152,10 +152,13 @@ def small_work(tmp_path: Path) -> Iterator[Path]:
     )
 
 
+@pytest.mark.parametrize("fills", ["before", "meanwhile"])
 def test_a_full_disk_here_leaves_draft_and_image_as_they_were(
-    small_work: Path, place: Place, shell: LocalShell
+    small_work: Path, place: Place, shell: LocalShell, monkeypatch: pytest.MonkeyPatch, fills: str
 ) -> None:
     story = Story(place, shell)
+    if fills == "meanwhile":  # there was room when it was looked
+        monkeypatch.setattr(Draft, "check_room", lambda _draft, _bytes: None)
     free = os.statvfs(small_work).f_bavail * os.statvfs(small_work).f_frsize
     ballast = small_work / "ballast"
     ballast.write_bytes(bytes(free - (3 << 20)))  # for the carried blocks there is room, for the way back there is none
@@ -164,7 +167,7 @@ def test_a_full_disk_here_leaves_draft_and_image_as_they_were(
     assert "way back" in refused.value.explanation.advice
     story.check_nothing_happened()
     ballast.write_bytes(bytes(free - (1 << 20)))
-    with pytest.raises(ConsoleError):
+    with pytest.raises(ImageNoSpace):
         story.apply(keeps_way_back=False)
     story.check_nothing_happened()
     ballast.unlink()

@@ -142,8 +142,8 @@ class Applying:
             # Half a way back is none, whatever stopped it.
             if replaced is not None:
                 replaced.unlink(missing_ok=True)
-            if isinstance(error, ImageNoSpace) and replaced is not None:
-                raise _no_room_for_the_way_back(error) from error
+            if isinstance(error, ImageNoSpace):
+                raise no_room(error, keeps_way_back=deed.keeps_way_back) from error
             raise
         if deed.must_find and packed.old_digest != deed.must_find[number]:
             if replaced is not None:
@@ -193,11 +193,13 @@ class Applying:
             apply.clean()
 
 
-def _no_room_for_the_way_back(error: ImageNoSpace) -> ImageNoSpace:
+def no_room(error: ImageNoSpace, *, keeps_way_back: bool) -> ImageNoSpace:
+    """The same, with what can be done about it."""
     found = error.explanation
+    otherwise = ", or apply without keeping a way back" if keeps_way_back else ""
     return ImageNoSpace(
         found.what, cause=found.cause, where=found.where, said=found.said,
-        advice="Free some space on this computer, or apply without keeping a way back. The draft is kept.",
+        advice=f"Free some space on this computer{otherwise}. The draft is kept.",
     )  # fmt: skip
 
 

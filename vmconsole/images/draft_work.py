@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from vmconsole.images import monitor, requests, way_back
 from vmconsole.images.apply import Apply
-from vmconsole.images.applying import Applying, Deed, Part
+from vmconsole.images.applying import Applying, Deed, Part, no_room
 from vmconsole.images.disk import OpenDisk
 from vmconsole.images.draft import Draft
 from vmconsole.images.layers import put_on
 from vmconsole.images.messages import ChangesChanged, SessionState
-from vmconsole.inventory.errors import ConsoleError, ImageError
+from vmconsole.inventory.errors import ConsoleError, ImageError, ImageNoSpace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _FINISH_S = 300.0
+MOST_KEPT_BYTES = 16 << 30
+"""A way back is never larger; such an Apply must be agreed to without one."""
 _MOST_LAYERS = 120
 """So many layers are open at once; further changes of this session are undone together with the last step."""
 
@@ -112,6 +114,7 @@ class DraftWork:
             image.let_go_of_appliance()
 
         parts = [self._part(draft, number, image) for number in range(len(image.all_facts))]
+        _check_room_here(draft, parts, keeps_way_back=keeps_way_back)
         applying = self._begin(parts, finish=finish, let_go=image.let_go, forget=draft.forget)
         deed = Deed(
             draft.id, tuple(c.words for c in draft.changes), draft.packing_folder(), keeps_way_back=keeps_way_back
@@ -279,6 +282,18 @@ class DraftWork:
         if image is None or image.draft is None:
             raise ImageError("This image is open to look only.", where=self._around.source.path)
         return image, image.draft
+
+
+def _check_room_here(draft: Draft, parts: list[Part], *, keeps_way_back: bool) -> None:
+    """For what is carried, and as much again for the way back. Raises ImageNoSpace while the image is still open."""
+    size = sum(layer.stat().st_size for part in parts for layer in part.layers)
+    if keeps_way_back and size > MOST_KEPT_BYTES:
+        found = ImageNoSpace(f"The way back would take more than {MOST_KEPT_BYTES >> 30} GiB on this computer.")
+        raise no_room(found, keeps_way_back=True)
+    try:
+        draft.check_room(2 * size if keeps_way_back else size)
+    except ImageNoSpace as error:
+        raise no_room(error, keeps_way_back=keeps_way_back) from error
 
 
 def back_folder(draft_folder: Path, disk: int) -> Path:
