@@ -13,7 +13,7 @@ from vmconsole.inventory.limits import LimitRef, Limits
 from vmconsole.links.drivers import DRIVERS, GUEST_CAP, IMAGES, LIFECYCLE, not_encrypted
 from vmconsole.quotas.rows import Place
 from vmconsole.ui.actions import verbs
-from vmconsole.ui.charts.cap_subject import subject_of
+from vmconsole.ui.charts.limit_subject import subject_of
 from vmconsole.ui.disks_tab import DisksTab
 from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.limits_tab import LimitsTab

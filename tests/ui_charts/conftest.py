@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QScrollArea
 
 from tests.ui_charts.rig import Rig
+from vmconsole.ui.charts.limit_line import GRAB_PX, KNOB_WIDTH
 from vmconsole.ui.overview import OverviewTab
 
 if TYPE_CHECKING:
@@ -43,6 +46,10 @@ class Page:
         return self.tab.cpu.line
 
     @property
+    def editor(self):
+        return self.tab.cpu.editor
+
+    @property
     def plot(self):
         return self.tab.cpu.plot
 
@@ -53,7 +60,7 @@ class Page:
         return viewport.mapTo(self.tab, QPoint(round(area.left() + area.width() / 3), round(self.plot.y_of(cores))))
 
     def top_edge(self) -> QPoint:
-        point = self.at(0.0)
+        point = self.at(0.0) if not self.line.is_none else self.grip("cpu")
         point.setY(self.plot.viewport().mapTo(self.tab, self.plot.area().topLeft().toPoint()).y())
         return point
 
@@ -75,12 +82,54 @@ class Page:
             self.release(end)
 
     def asked(self) -> list[tuple]:
-        """What the host was asked to write."""
-        return [call[2:] for call in self.rig.verbs.written()]
+        """What the host was asked to write: the limit, its value, and whether it is the next boot's."""
+        found = []
+        for call in self.rig.verbs.written():
+            if call[0] == "write_limits":
+                found += [(str(ref), value, call[3]) for ref, value in call[2].items()]
+        return found
+
+    def limit(self, chart: str, index: int = 0):
+        """The editor of one of a chart's limits and its line."""
+        slot = self.card(chart).limits.slots[index]
+        return slot.editor, slot.line
+
+    def card(self, chart: str):
+        return next(card for card in self.tab.cards if card.spec.key == chart)
+
+    def grip(self, chart: str, index: int = 0, number: float | None = None) -> QPoint:
+        """Where the hand takes a line, or brings it (``number``), in the window."""
+        editor, line = self.limit(chart, index)
+        plot = self.card(chart).plot
+        x = line.mapTo(self.tab, QPoint(KNOB_WIDTH // 2, GRAB_PX)).x()
+        if not line.is_none:
+            x = plot.viewport().mapTo(self.tab, QPoint(round(plot.area().center().x()), 0)).x()
+        value = editor.number if number is None else number
+        y = plot.area().top() if math.isinf(value) else max(plot.area().top(), plot.y_of(value))
+        return QPoint(x, plot.viewport().mapTo(self.tab, QPoint(0, round(y))).y())
+
+    def take_to(self, chart: str, index: int, number: float, *, let_go: bool = True) -> None:
+        """Press on a line, see how the axis lies now, and bring the line to ``number``."""
+        self.tab_scrolls_to(chart)
+        start = self.grip(chart, index)
+        self.press(start)
+        editor, _ = self.limit(chart, index)
+        plot = self.card(chart).plot
+        now_at = plot.area().top() if math.isinf(editor.number) else plot.y_of(editor.number)
+        end = start + QPoint(0, round(plot.y_of(number) - now_at) if not math.isinf(number) else -400)
+        for i in range(1, 13):
+            self.move(start + (end - start) * i / 12)
+        if let_go:
+            self.release(end)
+
+    def tab_scrolls_to(self, chart: str) -> None:
+        scroll = self.tab.findChild(QScrollArea)
+        scroll.ensureWidgetVisible(self.card(chart))
 
     def settled(self) -> None:
         """Until the host has answered."""
-        self.qtbot.waitUntil(lambda: not self.tab.editor.is_waiting)
+        editors = [slot.editor for card in self.tab.cards for slot in card.limits.slots]
+        self.qtbot.waitUntil(lambda: not any(editor.is_waiting for editor in editors))
 
     def close(self) -> None:
         self.tab.close()

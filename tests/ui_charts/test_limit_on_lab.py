@@ -63,7 +63,9 @@ class Window:
         self.id: GuestId = self._named().id
         self.fleet.link(host_id).watch(frozenset({self.id.uuid}))
         self.tab.show_guest(self.id)
-        self.qtbot.waitUntil(lambda: self.tab.editor.can_edit and self.tab.editor.subject.is_live, timeout=CONNECT_MS)
+        self.qtbot.waitUntil(
+            lambda: self.tab.cpu.editor.can_edit and self.tab.cpu.editor.subject.is_live, timeout=CONNECT_MS
+        )
         self.qtbot.waitUntil(lambda: not self.tab._one_by_one.isActive(), timeout=CONNECT_MS)
 
     def _named(self):
@@ -82,7 +84,7 @@ class Window:
     def drag_to(self, cores: float) -> float:
         """Drag the line there; the time (``time.monotonic()``) of letting go."""
         window, button, plain = self.tab.windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        start, end = self.point(self.tab.editor.cores), self.point(cores)
+        start, end = self.point(self.tab.cpu.editor.number), self.point(cores)
         QTest.mousePress(window, button, plain, start)
         for i in range(1, 13):
             QTest.mouseMove(window, start + (end - start) * i / 12)
@@ -91,7 +93,7 @@ class Window:
         return released_at
 
     def settled(self) -> None:
-        self.qtbot.waitUntil(lambda: not self.tab.editor.is_waiting, timeout=30_000)
+        self.qtbot.waitUntil(lambda: not self.tab.cpu.editor.is_waiting, timeout=30_000)
 
     # -- the host ----------------------------------------------------------------------------------------------
 
@@ -154,7 +156,7 @@ def test_a_drag_reaches_the_hosts_cgroup_file_and_undo_takes_it_back(window, rec
     record_property("release_to_file_s", round(took_s, 4))
     print(f"release to file: {took_s * 1000:.1f} ms")
     assert took_s < RELEASE_TO_FILE_S
-    assert window.tab.editor.subject.live.quota_us == 50_000
+    assert window.tab.cpu.editor.subject.live.quota_us == 50_000
     assert "0.50 cores" in window.tab.toast.text
     window.qtbot.waitUntil(lambda: abs(window.figure(Figure.CPU_CAP_CORES, 5)[-1:].sum() - 0.5) < 1e-6, timeout=20_000)
     window.runner.undo()
@@ -165,7 +167,7 @@ def test_also_the_next_boot(window):
     window.tab.cpu.controls._also.click()
     window.drag_to(0.75)
     window.settled()
-    assert window.tab.editor.subject.stored.cores == 0.75
+    assert window.tab.cpu.editor.subject.stored.cores == 0.75
     assert "<global_quota>75000</global_quota>" in window.host.virsh("dumpxml", "--inactive", window.name)
 
 

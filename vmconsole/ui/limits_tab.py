@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 from vmconsole.quotas.rows import Place
 from vmconsole.quotas.situation import Situation
 from vmconsole.quotas.table import row_of
-from vmconsole.ui.charts.cap_subject import subject_of
+from vmconsole.ui.charts.limit_subject import subject_of
 from vmconsole.ui.formats import Formats
 from vmconsole.ui.limits.behind_dialog import BehindDialog
 from vmconsole.ui.limits.changes_view import ChangesView

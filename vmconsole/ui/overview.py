@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A guest's charts, once a second, and its CPU limit as a line in the first of them. GUI thread.
+"""A guest's charts, once a second, with its limits as lines in them. GUI thread.
 
 One chart is drawn per turn of the event loop, so that no turn is long. What is not seen is not drawn.
 """
@@ -15,15 +15,14 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QGridLayout, QScrollArea, QVB
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.tasks import Task, TaskState
 from vmconsole.ui.charts import export
-from vmconsole.ui.charts.cap_subject import subject_of
-from vmconsole.ui.charts.card import ChartCard
 from vmconsole.ui.charts.cpu_card import CpuCard
-from vmconsole.ui.charts.limit_editor import LimitEditor
+from vmconsole.ui.charts.limit_scale import same
+from vmconsole.ui.charts.limited_card import LimitedCard
 from vmconsole.ui.charts.look import look_of
-from vmconsole.ui.charts.memory_card import draw_memory
+from vmconsole.ui.charts.memory_card import MemoryCard
 from vmconsole.ui.charts.page_bar import PageBar
 from vmconsole.ui.charts.reasons import why_no_figures
-from vmconsole.ui.charts.specs import CPU, GUEST_CHARTS, MEMORY
+from vmconsole.ui.charts.specs import DISK, IOPS, NETWORK
 from vmconsole.ui.charts.time_window import TimeWindow
 from vmconsole.ui.charts.toast import Toast
 from vmconsole.ui.formats import Formats
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import GuestId
     from vmconsole.store.changes import ChangeSet
+    from vmconsole.ui.charts.limit_editor import LimitEditor
     from vmconsole.ui.context import Context
 
 TWO_COLUMNS_PX = 540
@@ -51,13 +51,12 @@ class OverviewTab(QWidget):
         self._context = context
         self._formats = formats if formats is not None else Formats()
         self._guest: GuestId | None = None
-        self._due: deque[ChartCard] = deque()
+        self._due: deque[LimitedCard] = deque()
         self.window_of_time = TimeWindow(self._formats.now, self)
-        self.editor = LimitEditor(context, self)
         look = look_of(self.palette())
-        self.cpu = CpuCard(look, self._formats, self.editor)
-        others = [ChartCard(spec, look, self._formats) for spec in GUEST_CHARTS if spec is not CPU]
-        self.cards: list[ChartCard] = [self.cpu, *others]
+        self.cpu, self.memory = CpuCard(look, self._formats, context), MemoryCard(look, self._formats, context)
+        others = [LimitedCard(spec, look, self._formats, context) for spec in (NETWORK, DISK, IOPS)]
+        self.cards: list[LimitedCard] = [self.cpu, self.memory, *others]
         self.bar = PageBar(self.window_of_time)
         self._page, self._grid = QWidget(), QGridLayout()
         self._lay_out()
@@ -100,13 +99,14 @@ class OverviewTab(QWidget):
         self._one_by_one.timeout.connect(self._draw_next)
         self._clock.timeout.connect(self._on_clock)
         self.window_of_time.changed.connect(self.refresh)
-        self.editor.ended.connect(self._on_limit_ended)
         self.bar.save_png_asked.connect(lambda: self._ask_file(self.tr("Save the charts"), "png"))
         self.bar.save_csv_asked.connect(lambda: self._ask_file(self.tr("Save the values"), "csv"))
         for card in self.cards:
             card.plot.hovered.connect(self._on_hovered)
             card.plot.range_asked.connect(self.window_of_time.hold)
             card.plot.reset_asked.connect(self.window_of_time.reset)
+            card.device_chosen.connect(self.refresh)
+            card.limits.ended.connect(self._on_limit_ended)
 
     # -- whose charts ------------------------------------------------------------------------------------------
 
@@ -123,8 +123,10 @@ class OverviewTab(QWidget):
         self.refresh()
 
     def _take_facts(self) -> None:
-        subject = subject_of(self._context.store, self._guest) if self._guest is not None else None
-        self.editor.set_subject(subject)
+        guest = self._known_guest()
+        host = self._context.store.hosts.get(guest.id.host) if guest is not None else None
+        for card in self.cards:
+            card.take_facts(host, guest, self._context.store.figures(host.id) if host is not None else None)
 
     def _known_guest(self) -> Guest | None:
         return self._context.store.guest(self._guest) if self._guest is not None else None
@@ -147,7 +149,7 @@ class OverviewTab(QWidget):
                 return
         self._one_by_one.stop()
 
-    def _draw(self, card: ChartCard) -> None:
+    def _draw(self, card: LimitedCard) -> None:
         guest = self._known_guest()
         if guest is None:
             card.clear()
@@ -155,12 +157,8 @@ class OverviewTab(QWidget):
         figures = self._context.store.figures(guest.id.host)
         start, end = self.window_of_time.range()
         reach_s = self.window_of_time.reach_s
-        if card is self.cpu:
-            self.cpu.draw(figures, guest, start=start, end=end, reach_s=reach_s)
-        elif card.spec is MEMORY:
-            draw_memory(card, figures, guest, formats=self._formats, start=start, end=end, reach_s=reach_s)
-        else:
-            card.refresh(figures, guest.id.uuid, start=start, end=end, reach_s=reach_s)
+        host = self._context.store.hosts[guest.id.host]
+        card.draw(figures, host, guest, start=start, end=end, reach_s=reach_s)
         is_empty = all(series.is_empty for series in card.series.values())
         card.set_nothing(self.tr("no figures") if is_empty else "")
 
@@ -201,16 +199,15 @@ class OverviewTab(QWidget):
 
     # -- what came of a limit ----------------------------------------------------------------------------------
 
-    def _on_limit_ended(self, task: Task) -> None:
-        runner, subject = self._context.runner, self.editor.subject
+    def _on_limit_ended(self, editor: LimitEditor, task: Task) -> None:
+        runner, subject = self._context.runner, editor.subject
         if task.state is not TaskState.DONE:
             words = task.problem.summary() if task.problem is not None else task.note
             self.toast.say(f"{task.title}: {words}", stays=True)
             return
         actions: list[tuple[str, Callable[[], object]]] = [(self.tr("Undo"), runner.undo)] if runner.can_undo else []
-        is_for_now_only = subject is not None and subject.is_live and subject.stored not in (None, subject.live)
-        if is_for_now_only:
-            actions.append((self.tr("Also at the next boot"), self.editor.store_too))
+        if subject is not None and subject.is_live and subject.has_stored and not same(subject.stored, subject.live):
+            actions.append((self.tr("Also at the next boot"), editor.store_too))
         name = subject.situation.guest.name if subject is not None else ""
         self.toast.say(f"{name}: {task.note}", actions=actions)
 

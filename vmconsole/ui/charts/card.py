@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtGui import QPalette, QPen
+from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from vmconsole.ui.charts.curve_data import EMPTY, Series, read
@@ -30,11 +30,16 @@ STALE_ALPHA = 0.4
 class ChartCard(QFrame):
     """Draws what ``refresh`` finds in the Store. ``plot`` is for those who lay something over it."""
 
+    device_chosen = Signal()
+    """Another device, or all of them, are to be shown."""
+
     def __init__(self, spec: ChartSpec, look: Look, formats: Formats, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.spec = spec
         self.title = QCoreApplication.translate("charts", spec.title)
         self.series: dict[str, Series] = {}
+        self.device = ""
+        """The device that is shown; empty for all together."""
         self._look, self._formats = look, formats
         self._top = 0.0
         self._is_stale = False
@@ -59,6 +64,7 @@ class ChartCard(QFrame):
         self._devices.setVisible(False)
         self._devices.setAccessibleName(self.tr("Device in the chart «{title}»").format(title=self.title))
         self._devices.addItem(self.tr("all devices"), "")
+        self._devices.activated.connect(lambda _: self.device_chosen.emit())
         self.plot.setMinimumHeight(LEAST_PLOT_HEIGHT)
         self.plot.setAccessibleName(self.tr("Chart: {title}").format(title=self.title))
         head = QHBoxLayout()
@@ -137,7 +143,7 @@ class ChartCard(QFrame):
         ``in_sight`` is a value that the axis must have room for; ``least_top`` is the axis' end unless a curve is
         above it.
         """
-        device = self._device(figures, uuid)
+        device = self.device = self._device(figures, uuid)
         self.series = {c.key: read(figures, uuid, c, device=device, reach_s=reach_s) for c in self.spec.curves}
         shown = [c for c in self.spec.curves if self._legend.is_on(c.key)]
         greatest = max((self.series[c.key].greatest(start, end) for c in shown), default=0.0)
@@ -155,7 +161,7 @@ class ChartCard(QFrame):
         self.series = {curve.key: EMPTY for curve in self.spec.curves}
         for curve in self.spec.curves:
             self.plot.set_curve(curve.key, EMPTY.times, EMPTY.values)
-        self._top = 0.0
+        self._top, self.device = 0.0, ""
         self.show_values()
 
     def _device(self, figures: HostFigures, uuid: str) -> str:
@@ -169,10 +175,15 @@ class ChartCard(QFrame):
             while self._devices.count() > 1:
                 self._devices.removeItem(1)
             for name in names:
-                self._devices.addItem(name, name)
+                self._devices.addItem(self._device_words(name), name)
             self._devices.setCurrentIndex(max(0, self._devices.findData(chosen)))
             self._devices.setVisible(len(names) > 1)
         return str(self._devices.currentData() or "")
+
+    def _device_words(self, name: str) -> str:
+        """«8:0 sda» is a block device of the host."""
+        number, _, device = name.partition(" ")
+        return self.tr("{device} of the host").format(device=device) if device and ":" in number else name
 
     # -- words -------------------------------------------------------------------------------------------------
 
@@ -206,11 +217,6 @@ class ChartCard(QFrame):
             self._nothing.setStyleSheet(f"color: {self._look.quiet.name()}; background: transparent;")
             self._nothing.adjustSize()
             self._nothing.move((self.plot.area().center() - self._nothing.rect().center().toPointF()).toPoint())
-
-    def set_level(self, key: str, value: float | None, *, colour: str, label: str, dotted: bool = False) -> None:
-        """A horizontal line that cannot be moved: dashed, or dotted."""
-        style = Qt.PenStyle.DotLine if dotted else Qt.PenStyle.DashLine
-        self.plot.set_level(key, value, pen=QPen(self._look.curve(colour), 1, style), label=label)
 
 
 def _known(value: float) -> float | None:

@@ -13,14 +13,17 @@ from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QDoubleSpinBox
 
 from vmconsole.quotas.cpucap import MIN_CORES
-from vmconsole.ui.charts.cap_subject import NO_CAP, STEP_CORES
+from vmconsole.ui.charts.limit_scale import CORE_STEPS, NO_LIMIT
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
 
+STEP_CORES = CORE_STEPS[0]
+
+
 class CoresBox(QDoubleSpinBox):
-    """``cores`` is NO_CAP (infinity) at the upper end."""
+    """``cores`` is NO_LIMIT (infinity) at the upper end."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,7 +39,7 @@ class CoresBox(QDoubleSpinBox):
 
     @property
     def cores(self) -> float:
-        return NO_CAP if self._is_none(self.value()) else self.value()
+        return NO_LIMIT if self._is_none(self.value()) else self.value()
 
     def show_cores(self, cores: float) -> None:
         """Without a signal: the value came from elsewhere."""

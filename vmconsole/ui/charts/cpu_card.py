@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CPU chart: cores used, where the guest was held back, and its limit as a line to drag. GUI thread."""
+"""The CPU chart: cores used, where the guest was held back, and its limits as lines to drag. GUI thread."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from vmconsole.inventory import units
 from vmconsole.metrics.figures import Figure
-from vmconsole.quotas.cpucap import same_limit
-from vmconsole.ui.charts.card import ChartCard
 from vmconsole.ui.charts.limit_controls import LimitControls
-from vmconsole.ui.charts.limit_line import HEADROOM, LimitLine
+from vmconsole.ui.charts.limit_subject import HEADROOM
+from vmconsole.ui.charts.limited_card import LimitedCard
 from vmconsole.ui.charts.plot import Stretch
 from vmconsole.ui.charts.series import stretches, with_gaps
 from vmconsole.ui.charts.specs import CPU
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Guest
     from vmconsole.store.figures import HostFigures
     from vmconsole.ui.charts.limit_editor import LimitEditor
+    from vmconsole.ui.charts.limit_line import LimitLine
     from vmconsole.ui.charts.look import Look
+    from vmconsole.ui.context import Context
     from vmconsole.ui.formats import Formats
 
 LEAST_HEIGHT = 110
@@ -27,34 +28,31 @@ HELD_BACK_FROM = 0.01
 """A smaller share of throttled periods is no news."""
 
 
-class CpuCard(ChartCard):
-    def __init__(self, look: Look, formats: Formats, editor: LimitEditor) -> None:
-        super().__init__(CPU, look, formats)
-        self._editor = editor
+class CpuCard(LimitedCard):
+    def __init__(self, look: Look, formats: Formats, context: Context) -> None:
+        super().__init__(CPU, look, formats, context)
         self.plot.setMinimumHeight(LEAST_HEIGHT)
-        self.line = LimitLine(self.plot, editor, look)
-        self.controls = LimitControls(editor)
+        self.controls = LimitControls(self.editor)
         self.add_below(self.controls)
-        editor.changed.connect(self._show_levels)
 
-    def set_look(self, look: Look) -> None:
-        super().set_look(look)
-        if hasattr(self, "line"):
-            self.line.set_look(look)
-            self._show_levels()
+    @property
+    def editor(self) -> LimitEditor:
+        """Of the whole guest's cap."""
+        return self.limits.slots[0].editor
 
-    def draw(self, figures: HostFigures, guest: Guest, *, start: float, end: float, reach_s: float) -> None:
+    @property
+    def line(self) -> LimitLine:
+        return self.limits.slots[0].line
+
+    def axis(self, figures: HostFigures, guest: Guest) -> tuple[float, float]:
         """The whole capacity is always in sight, so that the line can be dragged over all of it."""
-        subject = self._editor.subject
+        subject = self.editor.subject
         most = subject.most if subject is not None else float(guest.vcpus or 1)
-        self.refresh(
-            figures, guest.id.uuid, start=start, end=end, reach_s=reach_s, least_top=max(1e-3, most * HEADROOM)
-        )
-        times, shares = with_gaps(*figures.series(guest.id.uuid, Figure.CPU_THROTTLED_SHARE, reach_s))
-        self.plot.set_stretches([Stretch(*found) for found in stretches(times, shares, least=HELD_BACK_FROM)])
-        self._show_value(figures, guest)
+        return 0.0, max(1e-3, most * HEADROOM)
 
-    def _show_value(self, figures: HostFigures, guest: Guest) -> None:
+    def show_state(self, figures: HostFigures, guest: Guest) -> None:
+        times, shares = with_gaps(*figures.series(guest.id.uuid, Figure.CPU_THROTTLED_SHARE, self.reach_s))
+        self.plot.set_stretches([Stretch(*found) for found in stretches(times, shares, least=HELD_BACK_FROM)])
         text = self.tr("{used} of {all} cores").format(
             used=self._formats.cores(self.now("total")), all=guest.vcpus if guest.vcpus is not None else units.UNKNOWN
         )
@@ -63,17 +61,3 @@ class CpuCard(ChartCard):
             share = units.share(held_back)
             text += " · " + self.tr("held back by its limit in {share} of the time").format(share=share)
         self.set_value(text)
-
-    def _show_levels(self) -> None:
-        """The stored cap where it differs, and the vCPUs' caps together: these are not dragged."""
-        subject = self._editor.subject
-        stored = subject.stored if subject is not None else None
-        differs = subject is not None and subject.live is not None and stored is not None
-        is_shown = differs and subject is not None and stored is not None and not same_limit(stored, subject.current)
-        cores = stored.cores if is_shown and stored is not None else None
-        label = self.tr("next boot {cores}").format(cores=self._formats.cores(cores))
-        self.set_level("stored", cores, colour="limit", label=label)
-        each = subject.vcpu_cap.cores if subject is not None else None
-        together = each * subject.vcpus if each is not None and subject is not None else None
-        label = self.tr("vCPU caps together {cores}").format(cores=self._formats.cores(together))
-        self.set_level("vcpus", together, colour="quiet", label=label, dotted=True)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from vmconsole.quotas.cpucap import same_limit, words
+from vmconsole.inventory.limits import CpuCap
+from vmconsole.quotas.cpucap import words
 from vmconsole.ui.charts.cores_box import CoresBox
+from vmconsole.ui.charts.limit_scale import same
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent
 
-    from vmconsole.ui.charts.cap_subject import CapSubject
     from vmconsole.ui.charts.limit_editor import LimitEditor
+    from vmconsole.ui.charts.limit_subject import LimitSubject
 
 
 class LimitControls(QWidget):
@@ -63,23 +65,24 @@ class LimitControls(QWidget):
         for button in (self._apply, self._revert):  # shown when there is something to press: the words need the room
             button.setVisible(button.isEnabled())
         self._apply.setToolTip(editor.preview())
-        if subject is None or editor.cores is None:
+        if subject is None or editor.number is None:
             self._words.clear()
             return
         self._box.set_most(subject.most)
-        self._box.show_cores(editor.cores)
-        has_choice = subject.is_live and subject.stored is not None
+        self._box.show_cores(editor.number)
+        has_choice = subject.is_live and subject.has_stored
         self._also.setVisible(has_choice)
         self._also.setChecked(editor.also_stored)
-        text = subject.blocked or self._state_words(subject)
+        text = subject.blocked or editor.why or self._state_words(subject)
         self._words.setText(text)
         self._words.setToolTip(text)
 
-    def _state_words(self, subject: CapSubject) -> str:
+    def _state_words(self, subject: LimitSubject) -> str:
         if subject.notice:
             return subject.notice
-        if subject.live is not None and subject.stored is not None and not same_limit(subject.live, subject.stored):
-            return self.tr("next boot: {cap}").format(cap=words(subject.stored))
+        stored = subject.stored
+        if subject.is_live and subject.has_stored and isinstance(stored, CpuCap) and not same(subject.live, stored):
+            return self.tr("next boot: {cap}").format(cap=words(stored))
         return ""
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is being done to a guest's CPU cap: proposed, asked for, read back. The line, the box and the tab all show this.
+"""What is being done to one limit: proposed, asked for, read back. The line, the box and the tab all show this.
 
 GUI thread. Nothing reaches the host before ``apply``; what is shown afterwards is what the host answered.
 """
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from vmconsole.inventory.tasks import TaskState
-from vmconsole.quotas.cpucap import same_limit
+from vmconsole.ui.charts.limit_scale import same
 
 if TYPE_CHECKING:
     from vmconsole.inventory.tasks import Task
     from vmconsole.store.changes import ChangeSet
-    from vmconsole.ui.charts.cap_subject import CapSubject
+    from vmconsole.ui.charts.limit_subject import LimitSubject
     from vmconsole.ui.context import Context
 
 
@@ -32,17 +32,21 @@ class LimitEditor(QObject):
         self._task: int | None = None
         self._asked: float | None = None
         self._also_stored = False
-        self.subject: CapSubject | None = None
+        self.subject: LimitSubject | None = None
         self.proposed: float | None = None
-        """A cap in cores that is not applied yet; None when there is none."""
+        """A limit on the chart's axis that is not applied yet; None when there is none."""
+        self.why = ""
+        """What a rule says of what was proposed last; may be empty."""
+        self.is_held = False
+        """Whether that rule keeps it from going further."""
         context.bridge.store_changed.connect(self._on_store_changed)
 
     @property
-    def cores(self) -> float | None:
+    def number(self) -> float | None:
         """What to show: proposed, else asked for, else in force. None when there is no guest."""
         if self.subject is None:
             return None
-        return next(c for c in (self.proposed, self._asked, self.subject.cores) if c is not None)
+        return next(c for c in (self.proposed, self._asked, self.subject.number) if c is not None)
 
     @property
     def is_waiting(self) -> bool:
@@ -64,38 +68,46 @@ class LimitEditor(QObject):
     def can_edit(self) -> bool:
         return self.subject is not None and not self.subject.blocked
 
-    def set_subject(self, subject: CapSubject | None) -> None:
-        """Facts as they are now. Another guest drops what was proposed; the same one keeps it."""
+    def set_subject(self, subject: LimitSubject | None) -> None:
+        """Facts as they are now. Another guest or limit drops what was proposed; the same one keeps it."""
         if subject == self.subject:
             return
-        is_other = subject is None or self.subject is None or subject.guest != self.subject.guest
+        old = self.subject
+        is_other = subject is None or old is None or (subject.guest, subject.ref) != (old.guest, old.ref)
         self.subject = subject
         if is_other:
             self._task, self._asked = None, None
         if is_other or not self.can_edit:
-            self.proposed = None
+            self._forget()
         self.changed.emit()
 
-    def propose(self, cores: float) -> None:
-        """Show a cap without setting it."""
-        if self.can_edit and cores != self.proposed:
-            self.proposed = cores
+    def propose(self, number: float, *, step: float | None = None) -> None:
+        """Show a limit without setting it: there, or as near as the rules allow."""
+        if self.subject is None or not self.can_edit:
+            return
+        fit = self.subject.fitted(number, step=step or self.subject.scale.key_step(number, is_big=False))
+        news = (fit.number, fit.why, fit.is_held)
+        if news != (self.proposed, self.why, self.is_held):
+            self.proposed, self.why, self.is_held = news
             self.changed.emit()
 
     def revert(self) -> None:
         """Back to what is in force."""
         if self.proposed is not None:
-            self.proposed = None
+            self._forget()
             self.changed.emit()
+
+    def _forget(self) -> None:
+        self.proposed, self.why, self.is_held = None, "", False
 
     def would_change(self) -> bool:
         """Whether ``apply`` has anything to do."""
         subject = self.subject
         if subject is None or self.proposed is None or not self.can_edit:
             return False
-        cap = subject.cap(self.proposed)
-        stored_differs = self._also_stored and subject.stored is not None and not same_limit(cap, subject.stored)
-        return self.is_waiting or stored_differs or not same_limit(cap, subject.current)
+        value = subject.value(self.proposed)
+        stored_differs = self._also_stored and subject.has_stored and not same(value, subject.stored)
+        return self.is_waiting or stored_differs or not same(value, subject.current)
 
     def preview(self) -> str:
         """What ``apply`` would do, as virsh command lines; empty when nothing is proposed."""
@@ -107,15 +119,15 @@ class LimitEditor(QObject):
         """Ask the host for what is proposed."""
         if self.subject is not None and self.proposed is not None and self.would_change():
             operation = self.subject.change(self.proposed, also_stored=self._also_stored)
-            self._asked, self.proposed = self.proposed, None
+            self._asked = self.proposed
             self._task = next(iter(self._context.runner.run([operation])), None)
-        self.proposed = None
+        self._forget()
         self.changed.emit()
 
     def store_too(self) -> None:
-        """Give the next boot the cap that is in force now."""
+        """Give the next boot the limit that is in force now."""
         if self.subject is not None and self.can_edit:
-            self.proposed = self.subject.cores
+            self.proposed = self.subject.number
             self._also_stored, before = True, self._also_stored
             self.apply()
             self._also_stored = before

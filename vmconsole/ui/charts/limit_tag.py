@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The word that goes along with the limit line. It lets the mouse through. GUI thread."""
+"""The words that go along with a limit line. They let the mouse through. GUI thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QPaintEvent
+    from collections.abc import Iterable
+
+    from PySide6.QtGui import QFontMetrics, QPaintEvent
 
     from vmconsole.ui.charts.look import Look
 
@@ -24,35 +26,67 @@ class LimitTag(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._text = ""
-        self._colour = QColor()
-        self._ground = QColor()
+        self._lines: tuple[str, ...] = ("",)
+        self._colour, self._ink, self._ground = QColor(), QColor(), QColor()
         self._is_strong = False
 
     @property
     def text(self) -> str:
-        return self._text
+        """The first line: the limit."""
+        return self._lines[0]
 
-    def show_text(self, text: str, *, colour: QColor, look: Look, is_strong: bool) -> None:
-        self._text, self._colour, self._is_strong = text, colour, is_strong
+    @property
+    def more(self) -> str:
+        """The others: what is to be known of it."""
+        return "\n".join(self._lines[1:])
+
+    def show_text(self, *lines: str, colour: QColor, look: Look, is_strong: bool, room: float) -> None:
+        """``room``: how wide it may become; what is longer is broken into lines."""
+        self._colour, self._ink, self._is_strong = colour, look.text, is_strong
         self._ground = QColor(look.background)
         metrics = self.fontMetrics()
-        self.resize(metrics.horizontalAdvance(text) + 2 * MARGIN_PX, metrics.height() + 4)
+        most = max(40.0, room - 2 * MARGIN_PX)
+        self._lines = tuple(part for line in lines if line for part in _broken(line, most, metrics)) or ("",)
+        width = max(metrics.horizontalAdvance(line) for line in self._lines)
+        self.resize(width + 2 * MARGIN_PX, metrics.height() * len(self._lines) + 4)
         self.update()
 
-    def put(self, area: QRectF, y: float) -> None:
-        """At the right, above the line, or below it where there is no room."""
-        above = y - GAP_PX - self.height()
-        top = above if above >= area.top() else y + GAP_PX
-        self.move(round(area.right() - self.width() - GAP_PX), round(top))
+    def put(self, area: QRectF, y: float, *, others: Iterable[QRectF] = ()) -> bool:
+        """At the right, above the line, or below it where there is no room; left of ``others`` that stand there.
+
+        False where all places are taken.
+        """
+        above, below = y - GAP_PX - self.height(), y + GAP_PX
+        top = above if above >= area.top() else min(below, area.bottom() - self.height())
+        right = area.right() - GAP_PX
+        for other in sorted(others, key=lambda rect: -rect.left()):
+            if QRectF(right - self.width(), top, self.width(), self.height()).intersects(other):
+                right = other.left() - GAP_PX
+        self.move(round(right - self.width()), round(top))
         self.raise_()
+        return right - self.width() >= area.left() - 1
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._ground.setAlphaF(1.0 if self._is_strong else 0.75)
+        self._ground.setAlphaF(1.0 if self._is_strong else 0.8)
         painter.setBrush(self._ground)
         painter.setPen(QPen(self._colour, 1) if self._is_strong else Qt.PenStyle.NoPen)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
-        painter.setPen(self._colour)
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._text)
+        height, room = self.fontMetrics().height(), self.width() - 2 * MARGIN_PX
+        for i, line in enumerate(self._lines):
+            painter.setPen(self._ink if i else self._colour)
+            at = QRectF(MARGIN_PX, 2 + i * height, room + 1, height)
+            painter.drawText(at, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, line)
+
+
+def _broken(line: str, most: float, metrics: QFontMetrics) -> list[str]:
+    """In pieces of whole words that are no wider than ``most`` pixels."""
+    found = [""]
+    for word in line.split(" "):
+        longer = f"{found[-1]} {word}".strip()
+        if found[-1] and metrics.horizontalAdvance(longer) > most:
+            found.append(word)
+        else:
+            found[-1] = longer
+    return found

@@ -1,47 +1,54 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The memory chart: what the guest holds on the host, and its hard limit where that is near. GUI thread."""
+"""The memory chart: what the guest holds on the host, its hard limit and its balloon. GUI thread."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
-
 from vmconsole.metrics.figures import Figure
+from vmconsole.quotas.situation import Situation
+from vmconsole.ui.charts.limit_subject import HEADROOM
+from vmconsole.ui.charts.limited_card import LimitedCard
+from vmconsole.ui.charts.specs import MEMORY
 
 if TYPE_CHECKING:
-    from vmconsole.inventory.facts import Guest
+    from vmconsole.inventory.facts import Guest, Host
     from vmconsole.store.figures import HostFigures
-    from vmconsole.ui.charts.card import ChartCard
+    from vmconsole.ui.charts.look import Look
+    from vmconsole.ui.context import Context
     from vmconsole.ui.formats import Formats
 
 NEAR = 3.0
-"""A limit above this many times what is used would flatten the curves: then it is only named."""
-ROOM = 1.25
-"""Above the limit there is room for its label."""
+"""A limit above this many times what is used would flatten the curves: then it waits at the top."""
+USED_STEP_KIB = 4096
+"""What is used changes with every frame; the rules need to know it so exactly only."""
 
 
-def draw_memory(
-    card: ChartCard, figures: HostFigures, guest: Guest, *, formats: Formats, start: float, end: float, reach_s: float
-) -> None:
-    """``refresh`` with the limit line, and «used of limit» beside the title."""
-    uuid = guest.id.uuid
-    limit = figures.reading(uuid, Figure.MEMORY_LIMIT_BYTES).value
-    used = figures.reading(uuid, Figure.MEMORY_BYTES).value
-    is_near = limit is not None and used is not None and limit <= NEAR * used
-    in_sight = limit * ROOM if limit is not None and is_near else 0.0
-    card.refresh(figures, uuid, start=start, end=end, reach_s=reach_s, in_sight=in_sight)
-    label = QCoreApplication.translate("charts", "hard limit {size}").format(size=formats.size(limit))
-    card.set_level("limit", limit if is_near else None, colour="limit", label=label)
-    card.set_value(_value_words(used, limit, guest, formats))
+class MemoryCard(LimitedCard):
+    follows_figures = True
 
+    def __init__(self, look: Look, formats: Formats, context: Context) -> None:
+        super().__init__(MEMORY, look, formats, context)
 
-def _value_words(used: float | None, limit: float | None, guest: Guest, formats: Formats) -> str:
-    """QEMU's own memory is charged too, so «of» is said of the limit alone: used may exceed what the guest has."""
-    text = formats.size(used)
-    if limit is not None:
-        return QCoreApplication.translate("charts", "{used} of {all}").format(used=text, all=formats.size(limit))
-    if guest.memory_max_kib:
-        whole = formats.size(guest.memory_max_kib * 1024)
-        return QCoreApplication.translate("charts", "{used} · guest has {all}").format(used=text, all=whole)
-    return text
+    def situation(self, host: Host, guest: Guest, figures: HostFigures | None) -> Situation:
+        """With what the guest holds now: a hard limit below it would kill it."""
+        used = figures.reading(guest.id.uuid, Figure.MEMORY_BYTES).value if figures is not None else None
+        used_kib = None if used is None else -(-int(used / 1024) // USED_STEP_KIB) * USED_STEP_KIB
+        return Situation(host, guest, used_kib)
+
+    def axis(self, figures: HostFigures, guest: Guest) -> tuple[float, float]:
+        limit, used = self.limits.greatest(), figures.reading(guest.id.uuid, Figure.MEMORY_BYTES).value
+        is_near = used is not None and limit <= NEAR * used
+        return (limit * HEADROOM if is_near else 0.0), 0.0
+
+    def show_state(self, figures: HostFigures, guest: Guest) -> None:
+        """QEMU's own memory is charged too, so «of» is said of the limit alone: used may exceed what the guest has."""
+        used = self._formats.size(figures.reading(guest.id.uuid, Figure.MEMORY_BYTES).value)
+        limit = figures.reading(guest.id.uuid, Figure.MEMORY_LIMIT_BYTES).value
+        if limit is not None:
+            self.set_value(self.tr("{used} of {all}").format(used=used, all=self._formats.size(limit)))
+        elif guest.memory_max_kib:
+            whole = self._formats.size(guest.memory_max_kib * 1024)
+            self.set_value(self.tr("{used} · guest has {all}").format(used=used, all=whole))
+        else:
+            self.set_value(used)

@@ -79,6 +79,16 @@ class _Curve(QGraphicsItem):
         painter.drawPath(self._path)
 
 
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A filled shape: times and values of its corners."""
+
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+    colour: QColor
+    edge: QColor
+
+
 class TimePlot(pg.PlotWidget):
     """Curves, shaded stretches and level lines over time. The owner sets what is shown and which range."""
 
@@ -98,6 +108,7 @@ class TimePlot(pg.PlotWidget):
         self._unit = unit
         self._curves: dict[str, _Curve] = {}
         self._levels: dict[str, Level] = {}
+        self._patches: dict[str, Patch] = {}
         self._start, self._end = 0.0, 1.0
         self._cursor: float | None = None
         self._area: QRectF | None = None
@@ -166,6 +177,14 @@ class TimePlot(pg.PlotWidget):
                 self._levels[key] = level
             self.viewport().update()
 
+    def set_patch(self, key: str, patch: Patch | None) -> None:
+        """A filled shape behind the curves; None takes it away."""
+        if patch is not None:
+            self._patches[key] = patch
+        elif self._patches.pop(key, None) is None:
+            return
+        self.viewport().update()
+
     def set_ranges(self, start: float, end: float, *, top: float) -> None:
         """Time from ``start`` to ``end`` (``time.time()`` seconds), values from 0 to ``top``.
 
@@ -177,6 +196,11 @@ class TimePlot(pg.PlotWidget):
         self.getPlotItem().getViewBox().setRange(xRange=(start, end), yRange=(0, top), padding=0, disableAutoRange=True)
         self.scene().prepareForPaint()  # now: done while painting, it would call for a second painting
         self.laid_out.emit()
+
+    def raise_top(self, top: float) -> None:
+        """Let the values' axis reach at least to ``top``."""
+        if top > self._top:
+            self.set_ranges(self._start, self._end, top=top)
 
     def set_cursor(self, at: float | None) -> None:
         if at != self._cursor:
@@ -228,8 +252,34 @@ class TimePlot(pg.PlotWidget):
                 colour = self._look.faded("band", 0.10 + 0.25 * min(1.0, stretch.strength))
                 width = max(1, round(right - left))
                 painter.fillRect(round(left), round(area.top()), width, round(area.height()), colour)
+        self._paint_patches(painter, area)
         self._paint_values(painter, area)
         self._paint_times(painter, area)
+
+    def _paint_patches(self, painter: QPainter, area: QRectF) -> None:
+        """In pixels: a shape that lies at 1.7 thousand million seconds is not filled right."""
+        if self._patches:
+            painter.save()
+            painter.setClipRect(area)
+            for patch in self._patches.values():
+                painter.fillPath(self._shape(patch, area), patch.colour)
+            painter.restore()
+
+    def _shape(self, patch: Patch, area: QRectF) -> QPainterPath:
+        x = area.left() + (patch.times - self._start) / (self._end - self._start) * area.width()
+        y = area.bottom() - patch.values / self._top * area.height()
+        return pg.arrayToQPath(x, y, connect="all", finiteCheck=False)
+
+    def _paint_edges(self, painter: QPainter, area: QRectF) -> None:
+        """Over the curves: a peak of one pixel would hide what is filled behind it."""
+        if self._patches:
+            painter.save()
+            painter.setClipRect(area)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            for patch in self._patches.values():
+                painter.setPen(QPen(patch.edge, 1.2))
+                painter.drawPath(self._shape(patch, area))
+            painter.restore()
 
     def _paint_values(self, painter: QPainter, area: QRectF) -> None:
         step = nice_step(self._unit, self._top, marks=min(MOST_MARKS_Y, max(2, int(area.height() // MARK_EVERY_PX_Y))))
@@ -256,6 +306,7 @@ class TimePlot(pg.PlotWidget):
 
     def drawForeground(self, painter: QPainter, rect: QRectF) -> None:
         area = self.area()
+        self._paint_edges(painter, area)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
         for level in self._levels.values():
             y = round(self.y_of(level.value)) + 0.5

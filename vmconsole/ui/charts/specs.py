@@ -131,7 +131,6 @@ IOPS = ChartSpec(
     ),
     device_kind="disk",
 )
-GUEST_CHARTS = (CPU, MEMORY, NETWORK, DISK, IOPS)
 
 
 def is_interface(device: str) -> bool:
