@@ -131,6 +131,9 @@ def test_mode_and_owner_of_a_whole_folder(guest: Opened) -> None:
     assert "owner 33" in change.detail
     again = done(tools.set_attributes(["/srv/www"], new)).files
     assert again == 0, "what is so already is not touched"
+    for uid, owner in ((0, "root"), (33, "web")):  # the kernel takes set-user-ID away with the owner
+        assert done(tools.set_attributes(["/srv/www/run.sh"], NewAttributes(uid=uid))).files == 1
+        assert _mode(guest, "/srv/www/run.sh") == (0o4750, owner, "www-data")
 
 
 def _mode(guest: Opened, path: str) -> tuple[int, str, str]:
