@@ -26,8 +26,8 @@ from PySide6.QtCore import QObject, Qt, QTimer
 
 BEAT_MS = 10
 TOLD_S = 0.03
-LOCKS = ("futex", "rwsem")
-"""Where a thread sleeps that waits for another one (wchan in proc(5))."""
+WAITS = ("R ", "futex", "rwsem", "lock_mm")
+"""Runnable, or where a thread sleeps that waits for another one (wchan in proc(5)); not a sleep or a look at a disk."""
 Witness = dict[str, Any]
 """``late``: (due, at) of the process beside us; ``stalls``: as ``stall_witness`` writes them."""
 
@@ -49,10 +49,11 @@ class Late:
     def ours_s(self, witness: Witness) -> float:
         left_s = self.wall_s - self.waited_s
         seen = self.seen(witness)
+        starved_s = sum(max(0.0, min(end, self.at) - max(due, self.due)) for due, end in witness["late"])
         if seen is None:
-            held_s = sum(max(0.0, min(end, self.at) - max(due, self.due)) for due, end in witness["late"])
-        elif any(word in seen["gui"] for word in LOCKS):
-            held_s = max((waited for _, _, waited, _ in seen["threads"]), default=0.0)
+            held_s = starved_s
+        elif any(word in seen["gui"] for word in WAITS):  # a lock may go through several hands
+            held_s = max(starved_s, sum(waited for _, _, waited, _ in seen["threads"]))
         else:
             held_s = 0.0
         return max(min(self.worked_s, left_s), left_s - held_s)
@@ -75,10 +76,10 @@ class Stalls:
     told: str
     """Of the stalls that were ours: their length, and what the threads did."""
 
-    def line(self) -> dict[str, int]:
+    def line(self) -> dict[str, int | str]:
         return {
             "stall_wall_ms": round(1000 * self.wall_s), "stall_ours_ms": round(1000 * self.ours_s),
-            "stall_work_ms": round(1000 * self.work_s), "control_ms": round(1000 * self.control_s),
+            "stall_work_ms": round(1000 * self.work_s), "control_ms": round(1000 * self.control_s), "stalls": self.told,
         }  # fmt: skip
 
 

@@ -50,7 +50,8 @@ def main(pid: str, beat_file: str) -> None:
             (beat,) = struct.unpack("d", shared[:])
             if before and beat != began_at:
                 gui = next(state for name, (state, *_) in before.items() if name.endswith(f" {pid}"))
-                stalls.append({"due": began_at, "at": now, "gui": gui, "threads": changes(before, threads(pid))})
+                others = {name: row for name, row in before.items() if not name.endswith(f" {pid}")}
+                stalls.append({"due": began_at, "at": now, "gui": gui, "threads": changes(others, threads(pid))})
                 before = {}
             if not before and now - beat > STALLED_S:
                 began_at, before = beat, threads(pid)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -133,6 +135,29 @@ def test_the_watchdog_names_what_holds_the_window_up(qtbot: QtBot, caplog: pytes
     assert "sleep_in_the_window_thread" in dog.stalls[-1].stack
     assert 0.1 < dog.stalls[-1].seconds < 2
     assert dog._thread is None
+
+
+def test_the_watchdog_keeps_nothing_alive_of_what_it_saw(qtbot: QtBot) -> None:
+    """A QPainter of a paint that was slow must end with the paint, in the window's thread."""
+
+    class Painter:
+        pass
+
+    ended: list[bool] = []
+
+    def paint_slowly() -> None:
+        painter = Painter()
+        weakref.finalize(painter, lambda: ended.append(threading.current_thread() is threading.main_thread()))
+        time.sleep(0.2)
+
+    dog = Watchdog()
+    dog.start()
+    QTest.qWait(60)
+    paint_slowly()
+    assert ended == [True]
+    qtbot.waitUntil(lambda: bool(dog.stalls))
+    dog.close()
+    assert "paint_slowly" in dog.stalls[-1].stack.splitlines()[-1]
 
 
 def test_the_first_window_needs_no_charts_no_xml_and_no_keyring() -> None:

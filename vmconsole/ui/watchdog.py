@@ -9,23 +9,21 @@ stands still as well; then the stacks are those of the moment after, and that is
 
 from __future__ import annotations
 
+import faulthandler
 import logging
-import sys
+import os
+import re
 import threading
 import time
-import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 BEAT_S = 0.02
 LOOK_S = 0.01
 STALL_S = 0.05
 KEPT = 100
+_THREAD = re.compile(r"(?:Current t|T)hread 0x([0-9a-f]+)")
 log = logging.getLogger(__name__)
 
 
@@ -83,25 +81,34 @@ class Watchdog(QObject):
 
     def _catch(self, beat: float, *, held_s: float) -> None:
         """In the watching thread: keep the stacks, wait for the end of the stall, and log it."""
-        frames = sys._current_frames()  # noqa: SLF001  # the one way to another thread's stack
-        frame = frames.get(self._gui_thread)
-        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-        others = self._others(frames)
+        stacks = _stacks()
+        stack = "".join(stacks.pop(self._gui_thread, []))
         if held_s > self._limit_s:
             stack += (
                 f"(The watching thread stood still for {held_s * 1000:.0f} ms, too: Python's lock, or no processor.)\n"
             )
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        stacks.pop(threading.get_ident(), None)
+        others = "".join(f"{names.get(number, number)}:{lines[-1]}" for number, lines in stacks.items() if lines)
         while self._beat_at == beat and not self._end.wait(LOOK_S):
             pass
         stall = Stall(time.monotonic() - beat - BEAT_S, stack, time.time(), others)
         self.stalls = [*self.stalls[-KEPT + 1 :], stall]
         log.warning("the window stood still for %.0f ms, at:\n%s%s", stall.seconds * 1000, stall.stack, stall.others)
 
-    def _others(self, frames: dict[int, FrameType]) -> str:
-        names = {thread.ident: thread.name for thread in threading.enumerate()}
-        mine = {self._gui_thread, threading.get_ident()}
-        return "".join(
-            f"{names.get(number, number)}: {frame.f_code.co_qualname}, {frame.f_code.co_filename}:{frame.f_lineno}\n"
-            for number, frame in frames.items()
-            if number not in mine
-        )
+
+def _stacks() -> dict[int, list[str]]:
+    """Thread → its lines, the innermost last. By ``faulthandler``, since that keeps no frame: a frame that is held
+    here beyond its end keeps its QPainter, which would then be destroyed in this thread, and Qt dies of that."""
+    with os.fdopen(os.memfd_create("stacks"), "r+") as file:
+        faulthandler.dump_traceback(file=file, all_threads=True)
+        file.seek(0)
+        lines = file.readlines()
+    found: dict[int, list[str]] = {}
+    for line in lines:
+        head = _THREAD.match(line)
+        if head is not None:
+            found[number := int(head[1], 16)] = []
+        elif found and line.startswith("  File "):
+            found[number].insert(0, line)
+    return found
