@@ -26,30 +26,33 @@ done
 
 # ---- where each controller is mounted, and the guest's directory there
 in_cpu='' in_cpuset='' in_memory='' in_blkio='' in_v2=''
-put() {
+put() { # CONTROLLER ROOT MOUNTED PATH
+    path=${4%/emulator}
+    path=${path%/libvirt}
+    case $2 in /) ;; *) path=${path#"$2"} ;; esac
+    path=$3$path
     case $1 in
-    cpu) in_cpu=$2 ;; cpuset) in_cpuset=$2 ;; memory) in_memory=$2 ;; blkio) in_blkio=$2 ;; '') in_v2=$2 ;;
+    cpu) in_cpu=$path ;; cpuset) in_cpuset=$path ;; memory) in_memory=$path ;; blkio) in_blkio=$path ;;
+    '') in_v2=$path ;;
     esac
 }
-below() { # ROOT MOUNTED PATH
-    path=${3%/emulator}
-    path=${path%/libvirt}
-    case $1 in /) ;; *) path=${path#"$1"} ;; esac
-    printf '%s' "$2$path"
-}
-groups=$(cat "/proc/$pid/cgroup")
+groups=
+while read -r line; do
+    groups="$groups$line
+"
+done <"/proc/$pid/cgroup"
 while read -r _ _ _ root mounted rest; do
     rest=${rest#*- }
     case $rest in cgroup*) ;; *) continue ;; esac
     kind=${rest%% *} options=${rest##* }
     while IFS=: read -r _ names group; do
         if [ "$kind" = cgroup2 ]; then
-            [ -z "$names" ] && put '' "$(below "$root" "$mounted" "$group")"
+            [ -z "$names" ] && put '' "$root" "$mounted" "$group"
             continue
         fi
         for one in cpu cpuset memory blkio; do
             case ",$names," in *",$one,"*) ;; *) continue ;; esac
-            case ",$options," in *",$one,"*) put "$one" "$(below "$root" "$mounted" "$group")" ;; esac
+            case ",$options," in *",$one,"*) put "$one" "$root" "$mounted" "$group" ;; esac
         done
     done <<END
 $groups

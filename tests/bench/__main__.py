@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BENCHES = (
-    "startup", "running_cost", "limit_latency", "image_open", "image_folder", "image_small_files", "image_big_files",
-    "faults", "wall",
+    "startup", "running_cost", "limit_latency", "limits_at_once", "image_open", "image_folder", "image_small_files",
+    "image_big_files", "faults", "wall",
 )  # fmt: skip
 """Modules beside this one; each has ``measure() -> dict``."""
 
