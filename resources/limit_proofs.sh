@@ -46,6 +46,7 @@ while read -r _ _ _ root mounted rest; do
     case $rest in cgroup*) ;; *) continue ;; esac
     kind=${rest%% *} options=${rest##* }
     while IFS=: read -r _ names group; do
+        [ -n "$group" ] || continue
         if [ "$kind" = cgroup2 ]; then
             [ -z "$names" ] && put '' "$root" "$mounted" "$group"
             continue
