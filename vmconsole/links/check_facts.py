@@ -47,6 +47,11 @@ class HostFound:
         return "libvirtd" if self["has_libvirtd"] or name == "libvirt" else self["modular"]
 
     @property
+    def is_asleep(self) -> bool:
+        """Whether no daemon runs: connecting to its socket starts it, if anything does."""
+        return not any(self[f"running_{name}"] for name in self.daemons)
+
+    @property
     def qemu_version(self) -> str:
         return self["qemu_version"].split(" (")[0].replace("QEMU emulator version", "QEMU") or self["qemu"]
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vmconsole.links.uri import ConnectionUri
 
 DEADLINE_S = 10.0
+STARTING_S = 40.0
+"""For a daemon that its socket starts first: it looks at every QEMU and all storage before it answers anybody."""
 
 
 def ask_libvirt(uri: ConnectionUri, shell: Shell | None, *, deadline_s: float = DEADLINE_S) -> Step:

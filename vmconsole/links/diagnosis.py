@@ -26,7 +26,7 @@ from vmconsole.inventory.errors import (
 )
 from vmconsole.links.check_facts import HostFound
 from vmconsole.links.check_findings import FINDINGS
-from vmconsole.links.check_libvirt import ask_libvirt
+from vmconsole.links.check_libvirt import DEADLINE_S, STARTING_S, ask_libvirt
 from vmconsole.links.check_network import connect, fingerprints, look_up, route_of
 from vmconsole.links.check_script import HostScript
 from vmconsole.links.check_steps import (
@@ -267,7 +267,8 @@ class Diagnosis:
         if not self._found["listening"] and not self._found.is_session:
             self._over(skipped("libvirt", "No daemon listens."))
             return
-        self._do("libvirt", lambda: ask_libvirt(self._uri, shell))
+        patience_s = STARTING_S if self._found.is_asleep else DEADLINE_S
+        self._do("libvirt", lambda: ask_libvirt(self._uri, shell, deadline_s=patience_s))
 
     # -- steps ---------------------------------------------------------------------------------------------------------
 
