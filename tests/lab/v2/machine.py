@@ -66,10 +66,15 @@ class Machine:
         _prefer(process)
 
     def kill(self) -> None:
-        """Pull the plug; returns when the process is gone. No error when there is none."""
-        if (process := self.process()) is not None:
-            process.kill()
-            wait_until(lambda: self.process() is None, timeout_s=10, what="QEMU would not die")
+        """Pull the plug; returns when no process is left (QEMU is two while it starts). No error when there is none."""
+
+        def none_left() -> bool:
+            process = self.process()
+            if process is not None:
+                process.kill()
+            return process is None
+
+        wait_until(none_left, timeout_s=10, what="QEMU would not die")
 
     def set_network(self, *, is_up: bool) -> None:
         """Plug the network cable in or out."""
