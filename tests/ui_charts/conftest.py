@@ -112,6 +112,7 @@ class Page:
         """Press on a line, see how the axis lies now, and bring the line to ``number``."""
         self.tab_scrolls_to(chart)
         start = self.grip(chart, index)
+        self.move(start)
         self.press(start)
         editor, _ = self.limit(chart, index)
         plot = self.card(chart).plot

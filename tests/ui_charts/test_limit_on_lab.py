@@ -14,15 +14,17 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QScrollArea
 
 from vmconsole.app.hosts import LinkMaker
 from vmconsole.inventory.ids import GuestId
 from vmconsole.links.fleet import Fleet
-from vmconsole.metrics.figures import Figure
+from vmconsole.metrics.figures import DeviceFigure, Figure
 from vmconsole.operations.runner import OperationRunner
 from vmconsole.settings.profile import Profile
 from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
+from vmconsole.ui.charts.limit_line import GRAB_PX, KNOB_WIDTH
 from vmconsole.ui.context import Context
 from vmconsole.ui.overview import OverviewTab
 
@@ -94,6 +96,24 @@ class Window:
 
     def settled(self) -> None:
         self.qtbot.waitUntil(lambda: not self.tab.cpu.editor.is_waiting, timeout=30_000)
+
+    def take_to(self, chart: str, index: int, number: float) -> None:
+        """Drag one of the lines of a chart, or its handle; the axis is looked at when it has been grabbed."""
+        card = next(card for card in self.tab.cards if card.spec.key == chart)
+        self.tab.findChild(QScrollArea).ensureWidgetVisible(card)
+        slot, plot = card.limits.slots[index], card.plot
+        window, button, plain = self.tab.windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        self.qtbot.waitUntil(lambda: slot.line.isVisible() and slot.line.isEnabled(), timeout=CONNECT_MS)
+        middle = QPoint(KNOB_WIDTH // 2 if slot.line.is_none else slot.line.width() // 2, GRAB_PX)
+        start = slot.line.mapTo(self.tab, middle)
+        QTest.mouseMove(window, start)
+        QTest.mousePress(window, button, plain, start)
+        now_at = plot.area().top() if np.isinf(slot.editor.number) else plot.y_of(slot.editor.number)
+        way = QPoint(0, round(plot.y_of(number) - now_at))
+        for i in range(1, 13):
+            QTest.mouseMove(window, start + way * i / 12)
+        QTest.mouseRelease(window, button, plain, start + way)
+        self.qtbot.waitUntil(lambda: not slot.editor.is_waiting, timeout=30_000)
 
     # -- the host ----------------------------------------------------------------------------------------------
 
@@ -194,3 +214,33 @@ def test_the_guests_load_is_held_to_the_line(window):
         window.runner.undo()
         window.settled()
         window.host.load(window.name, "cpu", 0)
+
+
+def rates(window: Window, device: str) -> tuple[np.ndarray, np.ndarray]:
+    return window.store.figures(window.id.host).device_series(window.id.uuid, device, DeviceFigure.READ_BYTES_PER_S)
+
+
+def test_a_disks_line_holds_its_rate(window):
+    """libvirt counts what the disk did; the cgroup would not know what came out of the host's page cache."""
+    limit = 2 * 2**20
+    window.host.wait_for_agent(window.name, timeout_s=240)
+    reading = "while :; do dd if=/dev/vda of=/dev/null bs=256k count=64 iflag=direct; done"
+    window.host.guest(window.name, f"({reading}) >/dev/null 2>&1 & echo $! > /run/reading")
+    try:
+        window.qtbot.waitUntil(lambda: rates(window, "vda")[1][-1:].sum() > 2 * limit, timeout=LOAD_MS)
+        window.take_to("disk", 1, limit)
+        told = window.host.virsh("blkdeviotune", window.name, "vda", "--live")
+        value = int(next(line.split(":")[1] for line in told.splitlines() if line.startswith("read_bytes_sec ")))
+        assert value == pytest.approx(limit, rel=0.35)
+        applied_at = time.time()
+        # The first figure after it still has some of the time before.
+        window.qtbot.waitUntil(lambda: (rates(window, "vda")[0] > applied_at + 10).any(), timeout=LOAD_MS)
+        held = rates(window, "vda")[1][-1]
+        assert value * 0.5 < held < value * 1.15
+        window.runner.undo()
+        slot = window.tab.cards[3].limits.slots[1]
+        window.qtbot.waitUntil(lambda: slot.line.is_none, timeout=30_000)
+        assert "read_bytes_sec : 0" in window.host.virsh("blkdeviotune", window.name, "vda", "--live")
+    finally:
+        window.host.guest(window.name, "kill $(cat /run/reading)")
+        window.host.virsh("blkdeviotune", window.name, "vda", "--read-bytes-sec", "0", "--live")

@@ -51,6 +51,8 @@ class LimitLine(QAbstractSlider):
 
     room_asked = Signal()
     """The axis must hold this limit: it is about to be moved."""
+    passed = Signal(QPointF)
+    """The mouse moves over it, there in the plot's viewport."""
     woken = Signal()
     """The mouse or the keyboard came, or went: place all again."""
 
@@ -67,6 +69,7 @@ class LimitLine(QAbstractSlider):
         self.tag = LimitTag(plot.viewport())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setMouseTracking(True)
         self.valueChanged.connect(self._on_told)
         self.hide()
         self.tag.hide()
@@ -100,6 +103,13 @@ class LimitLine(QAbstractSlider):
     def set_past(self, past: Past) -> None:
         self.past = past
 
+    def distance(self, at: QPointF) -> tuple[int, float]:
+        """How far it is from a place in the viewport: up and down by a few pixels, then its knob to the side."""
+        middle = QPointF(self.x() + self.width() * self._rests_at, self.y() + GRAB_PX)
+        if self._is_handle():
+            middle.setX(self.x() + KNOB_WIDTH / 2)
+        return abs(round((at.y() - middle.y()) / 4)), abs(at.x() - middle.x())
+
     # -- where it is and what it says --------------------------------------------------------------------------
 
     def place(self) -> None:
@@ -119,7 +129,6 @@ class LimitLine(QAbstractSlider):
         else:
             self.setGeometry(round(area.left()), round(y) - GRAB_PX, round(area.width()), 2 * GRAB_PX + 1)
         self._set_state(subject, number)
-        self.raise_()
         self.update()
 
     def _y_of(self, number: float) -> float:
@@ -259,6 +268,7 @@ class LimitLine(QAbstractSlider):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         subject = self._editor.subject
         if self._grabbed_at is None or subject is None:
+            self.passed.emit(self.mapToParent(event.position()))
             return
         y = self.mapToParent(event.position()).y()
         if self._pressed_y is not None and abs(y - self._pressed_y) <= STILL_PX:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QObject, QRectF, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QLabel
 
@@ -71,6 +71,7 @@ class LimitLines(QObject):
         editor.changed.connect(self.arrange)
         editor.ended.connect(lambda task: self.ended.emit(editor, task))
         line.woken.connect(self.arrange)
+        line.passed.connect(self._on_passed)
         line.room_asked.connect(lambda: self._ask_room(editor))
         return _Slot(spec, editor, line)
 
@@ -110,14 +111,23 @@ class LimitLines(QObject):
             slot.line.set_past(past_of(figures, uuid, curves, device=device) if is_asked else NO_PAST)
         self.arrange()
 
-    def greatest(self) -> float:
-        """The highest of the limits, in force, of the next boot or proposed; 0 where there are none."""
+    def _on_passed(self, at: QPointF) -> None:
+        """Where lines lie on one another, the mouse gets the one whose knob is nearest."""
+        lines = [slot.line for slot in self.slots if slot.line.isVisible()]
+        if len(lines) > 1:
+            nearest = min(lines, key=lambda line: line.distance(at))
+            nearest.raise_()
+            nearest.tag.raise_()
+
+    def greatest(self, *, below: float = math.inf) -> float:
+        """The highest of the limits that are not above ``below``, be they in force, of the next boot or proposed; 0
+        where there are none."""
         found = [0.0]
         for slot in self.slots:
             what = slot.editor.subject
             if what is not None and slot.editor.number is not None:
                 found += [slot.editor.number, what.stored_number if what.has_stored else 0.0]
-        return max(number for number in found if not math.isinf(number))
+        return max(number for number in found if not math.isinf(number) and number <= below)
 
     def _ask_room(self, editor: LimitEditor) -> None:
         if editor.subject is not None and editor.number is not None:
@@ -149,7 +159,6 @@ class LimitLines(QObject):
             tags += [found] if found is not None else []
         for slot in self.slots:
             if slot.line.is_active:
-                slot.line.raise_()
                 slot.line.tag.raise_()
 
     def _show_stored(self, slot: _Slot) -> None:

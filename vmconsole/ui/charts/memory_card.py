@@ -37,9 +37,8 @@ class MemoryCard(LimitedCard):
         return Situation(host, guest, used_kib)
 
     def axis(self, figures: HostFigures, guest: Guest) -> tuple[float, float]:
-        limit, used = self.limits.greatest(), figures.reading(guest.id.uuid, Figure.MEMORY_BYTES).value
-        is_near = used is not None and limit <= NEAR * used
-        return (limit * HEADROOM if is_near else 0.0), 0.0
+        used = figures.reading(guest.id.uuid, Figure.MEMORY_BYTES).value
+        return self.limits.greatest(below=NEAR * used if used is not None else 0.0) * HEADROOM, 0.0
 
     def show_state(self, figures: HostFigures, guest: Guest) -> None:
         """QEMU's own memory is charged too, so «of» is said of the limit alone: used may exceed what the guest has."""
