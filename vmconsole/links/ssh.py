@@ -434,6 +434,10 @@ def _finish(process: subprocess.Popen[bytes], *, deadline_s: float, feed: bytes,
         _signal_group(process, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):  # something that it started holds the pipes
             process.communicate(timeout=0.5)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was to be fed to it
+                    pipe.close()
         raise ConnectTimeout(
             f"A command on {where} did not end within {deadline_s:.0f} s.", where=where, said=""
         ) from error
