@@ -206,11 +206,26 @@ def test_thousands_of_files_take_their_place_at_once(guest: Opened, tmp_path: Pa
     assert "f0008" not in guest.names("/over")
     result = done(guest.session.import_paths(paths, "/over", conflict=Conflict.REPLACE))
     assert result.files == 2000
+    assert done(guest.session.import_paths(paths, "/in")).files == 2000
+    assert {p.name for p in paths} <= set(guest.names("/in"))
     found = guest.names("/over")
     assert {p.name for p in paths} <= set(found)
     assert not [name for name in found if name.startswith(".vmconsole")]
     assert guest.read("/over/f0007") == b"7" * 100
     assert guest.read("/over/f1999") == b"1999" * 100
+
+
+def test_thousands_that_fail_half_way_are_all_gone(guest: Opened, tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"g{number:04}").write_bytes(os.urandom(1 << 20))
+    before = guest.names("/in")
+    guest.events.clear()
+    future = guest.session.import_paths(sorted(tmp_path.iterdir()), "/in")
+    disks.until(lambda: any(isinstance(e, Progressed) and e.position > 9 << 20 for e in guest.events), what="it moves")
+    guest.session.cancel()
+    with pytest.raises(CancelledError):
+        done(future)
+    assert guest.names("/in") == before
 
 
 def test_a_cancel_in_a_big_file_leaves_nothing(guest: Opened, tmp_path: Path) -> None:

@@ -19,18 +19,13 @@ _KINDS = tuple(EntryKind)
 _NUMBER_OF = {kind: number for number, kind in enumerate(_KINDS)}
 
 
-def pack(entries: Iterable[Entry]) -> str:
-    """All of the entries as one text in ASCII."""
-    return json.dumps(
-        [
-            (
-                e.name, _NUMBER_OF[e.kind], e.size_bytes, e.mode, e.uid, e.gid, e.owner, e.group,
-                e.accessed_at, e.modified_at, e.changed_at, e.links, e.link_target,
-            )
-            for e in entries
-        ],
-        separators=(",", ":"),
-    )  # fmt: skip
+def kind_number(kind: EntryKind) -> int:
+    return _NUMBER_OF[kind]
+
+
+def pack(rows: Iterable[tuple[object, ...]]) -> str:
+    """Rows as one text in ASCII: name, ``kind_number``, and the rest of ``Entry``'s fields in their order."""
+    return json.dumps(list(rows), separators=(",", ":"))
 
 
 def unpack(packed: str) -> tuple[Entry, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from vmconsole.images import names
 from vmconsole.images.child.listing import addressable_names
 from vmconsole.images.child.local_files import Gathering, Item, gather
-from vmconsole.images.child.placing import Staged, staged_beside
+from vmconsole.images.child.placing import Staged, placed_in
 from vmconsole.images.child.streams import stream_in
 from vmconsole.images.child.tar_stream import Dress, TarWriter
 from vmconsole.images.hints import explained
@@ -35,6 +35,8 @@ _COPY_BYTES = 1 << 20
 class Plan:
     items: tuple[Item, ...]
     skipped: tuple[str, ...]
+    is_fresh: bool
+    """Nothing of it is there yet."""
 
     @property
     def tops(self) -> tuple[Item, ...]:
@@ -63,7 +65,7 @@ def import_paths(work: Work, request: Import) -> Transferred:
         check_room(plan.total_bytes, request.room_bytes)
         check_guest_room(work.handle, plan.total_bytes, into)
         if plan.items:
-            with staged_beside(work, into) as staged:
+            with placed_in(work, into, [item.name for item in plan.tops], is_fresh=plan.is_fresh) as staged:
                 _send(work, plan, staged, _tailor(work.handle, into, request.ownership))
                 staged.place([item.name for item in plan.tops], {item.name: item.is_folder for item in plan.items})
     except RuntimeError as error:
@@ -80,15 +82,16 @@ def import_paths(work: Work, request: Import) -> Transferred:
 
 def _planned(work: Work, local_paths: tuple[str, ...], into: str, conflict: Conflict) -> Plan:
     taken = set(addressable_names(work.handle, into))
-    found = Gathering()
+    found, is_fresh = Gathering(), True
     for local in local_paths:
         name = free_or_refused(names.checked_name(os.path.basename(local.rstrip("/"))), taken, conflict, into)
         if name is None:
             found.skipped.append(f"{names.shown_text(os.path.basename(local))}: is there already")
             continue
+        is_fresh = is_fresh and name not in taken
         taken.add(name)
         gather(local, name, found, check=work.check_cancelled)
-    return Plan(tuple(found.items), tuple(found.skipped))
+    return Plan(tuple(found.items), tuple(found.skipped), is_fresh)
 
 
 def free_or_refused(name: str, taken: set[str], conflict: Conflict, into: str) -> str | None:

@@ -14,10 +14,12 @@ from vmconsole.images.child.fstab import names_of
 from vmconsole.images.child.handle import CHUNK_BYTES, is_file, is_folder
 from vmconsole.images.messages import Entry, EntryKind, FileContent
 from vmconsole.images.requests import Listed, Rows
-from vmconsole.images.rows import pack
+from vmconsole.images.rows import kind_number, pack
 from vmconsole.inventory.errors import ImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmconsole.images.child.handle import Handle, Stat, Work
 
 _KINDS = {
@@ -29,6 +31,9 @@ _KINDS = {
     0o010000: EntryKind.PIPE,
     0o140000: EntryKind.SOCKET,
 }
+Row = tuple[object, ...]
+_NUMBERS = {bits: kind_number(kind) for bits, kind in _KINDS.items()}
+_UNKNOWN = kind_number(EntryKind.UNKNOWN)
 _MAX_READ_BYTES = 64 * 1024 * 1024
 _NO_FILE = -1
 _FIRST_ROWS = 150
@@ -47,7 +52,7 @@ def list_folder(work: Work, path: object) -> Listed:
         while begin < len(found):
             work.check_cancelled()
             part = found[begin : begin + size]
-            work.send_part(Rows(pack(_entries(work.handle, folder, part, users, groups))))
+            work.send_part(Rows(pack(_rows(work.handle, folder, part, users, groups))))
             begin, size = begin + len(part), _ROWS
     except RuntimeError as error:
         raise work.failed(f"The folder {folder} cannot be listed.", error) from error
@@ -58,13 +63,26 @@ def _in_order(found: list[tuple[str, bool]]) -> list[str]:
     return [name for name, _ in sorted(found, key=lambda pair: (not pair[1], pair[0].casefold(), pair[0]))]
 
 
-def _entries(
-    handle: Handle, folder: str, part: list[str], users: dict[int, str], groups: dict[int, str]
-) -> list[Entry]:
+def _rows(handle: Handle, folder: str, part: list[str], users: dict[int, str], groups: dict[int, str]) -> Iterator[Row]:
     stats = handle.lstatnslist(folder, part)
     links = [n for n, s in zip(part, stats, strict=True) if _kind(s) is EntryKind.LINK]
     targets = dict(zip(links, handle.readlinklist(folder, links), strict=True)) if links else {}
-    return [_entry(n, s, users, groups, targets.get(n, "")) for n, s in zip(part, stats, strict=True)]
+    return _made(part, stats, targets, users, groups)
+
+
+def _made(
+    part: list[str], stats: list[Stat], targets: dict[str, str], users: dict[int, str], groups: dict[int, str]
+) -> Iterator[Row]:
+    for name, found in zip(part, stats, strict=True):
+        if found["st_ino"] == _NO_FILE:
+            yield name, _UNKNOWN
+            continue
+        mode, uid, gid = found["st_mode"], found["st_uid"], found["st_gid"]
+        yield (
+            name, _NUMBERS.get(mode & 0o170000, _UNKNOWN), found["st_size"], mode & 0o7777, uid, gid,
+            users.get(uid) or str(uid), groups.get(gid) or str(gid), _seconds(found, "atime"),
+            _seconds(found, "mtime"), _seconds(found, "ctime"), found["st_nlink"], targets.get(name, ""),
+        )  # fmt: skip
 
 
 def _names(handle: Handle, folder: str) -> list[tuple[str, bool]]:

@@ -19,7 +19,29 @@ if TYPE_CHECKING:
     from vmconsole.images.child.handle import Stat, Work
 
 _MANY = 30
-"""From here on, one mv(1) for all is faster than a rename for each."""
+"""From here on, a rename for each costs more than it is worth, where nothing is replaced."""
+
+
+def placed_in(
+    work: Work, into: str, tops: Sequence[str], *, is_fresh: bool
+) -> contextlib.AbstractContextManager[Staged]:
+    """Where to make ``tops``, of which none is in ``into`` yet if ``is_fresh``."""
+    return _made_in_place(work, into, tops) if is_fresh and len(tops) >= _MANY else staged_beside(work, into)
+
+
+@contextlib.contextmanager
+def _made_in_place(work: Work, into: str, tops: Sequence[str]) -> Iterator[Staged]:
+    """In ``into`` itself; if that fails or is cancelled, what was made goes again."""
+    work.writable(names.join(into, "x"))
+    try:
+        yield Staged(work, into, into)
+    except BaseException:
+        # Also a cancel must leave nothing behind; the first error is the one that counts.
+        made = set(addressable_names(work.handle, into)) & set(tops)
+        for name in sorted(made):
+            with contextlib.suppress(RuntimeError):
+                work.handle.rm_rf(names.join(into, name))
+        raise
 
 
 @contextlib.contextmanager
@@ -43,16 +65,14 @@ class Staged:
     def place(self, tops: Sequence[str], below: Mapping[str, bool]) -> None:
         """Move ``tops``. ``below`` tells of every staged name, as a path, whether it is a folder: one that is there
         already is merged, name by name. Files are replaced."""
+        if self.folder == self._into:
+            return
         there = self._there(tops)
         self._refuse_mixed(there, below)
         for name in there:
             self._merge(name, below)
             self._work.handle.rm_rf(names.join(self.folder, name))  # what is left of a merged folder
         fresh = [name for name in tops if name not in there]
-        real = self._work.handle.realpath(self.folder)
-        if len(fresh) >= _MANY and real.isascii():
-            self._place_many(fresh, real)
-            return
         for name in fresh:
             move(self._work.handle, names.join(self.folder, name), names.join(self._into, name))
 
@@ -67,19 +87,6 @@ class Staged:
         for name, found in there.items():
             if is_folder(found) != below[name]:
                 raise _mixed(names.join(self._into, name))
-
-    def _place_many(self, fresh: Sequence[str], real: str) -> None:
-        """All that is staged in one go, in the appliance's shell. Of names, it is given our folder's alone, in octal,
-        and with its links followed: the appliance would follow them elsewhere than the guest does."""
-        handle = self._work.handle
-        octal = "".join(f"\\{byte:03o}" for byte in real.encode("ascii"))
-        script = f"cd \"/sysroot$(printf '{octal}')\" && find . -mindepth 1 -maxdepth 1 -exec mv -n -t .. -- {{}} +"
-        handle.debug("sh", [script])
-        if addressable_names(handle, self.folder):
-            for name in fresh:
-                with contextlib.suppress(RuntimeError):
-                    handle.rm_rf(names.join(self._into, name))
-            raise ImageError("The files could not all be put in their place, so none was.", where=self._into)
 
     def _merge(self, name: str, below: Mapping[str, bool]) -> None:
         staged, wanted = names.join(self.folder, name), names.join(self._into, name)

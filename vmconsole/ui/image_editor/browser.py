@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from vmconsole.ui.image_editor.look import Look
 
 
+ADD_EVERY_S = 0.3
+
+
 class Browser(QWidget):
     """``folder_shown`` after a folder's files are there; ``entry_selected`` with the path and entry, or with None."""
 
@@ -40,6 +44,8 @@ class Browser(QWidget):
         self._folder = "/"
         self._asked = 0
         self._is_partial = False
+        self._waiting: list[Entry] = []
+        self._added_at = 0.0
         self._theme = look.theme
         self.model = FileModel(look, self)
         self.view = FileView(self.model, self)
@@ -186,14 +192,23 @@ class Browser(QWidget):
         if number != self._asked:
             return
         if part.path == self._folder and self._is_partial:
-            self.model.add_entries(part.entries)
+            self._waiting += part.entries
+            # The table lays out all of its rows for each addition: few of them.
+            if time.monotonic() > self._added_at + ADD_EVERY_S:
+                self._add_waiting()
             return
-        self._is_partial = True
+        self._is_partial, self._waiting, self._added_at = True, [], time.monotonic()
         self._enter(part, visit=True)
         self._select_after(frozenset(), scrolled=None, current=None)
 
+    def _add_waiting(self) -> None:
+        self.model.add_entries(self._waiting)
+        self._waiting, self._added_at = [], time.monotonic()
+
     def _show(self, folder: Folder, select: frozenset[str], *, visit: bool) -> None:
         is_new = folder.path != self._folder
+        if self._is_partial and not is_new:
+            self._add_waiting()
         if self._is_partial and not is_new and self.model.has_exactly(folder.entries):
             self._is_partial = False
             self._show_rest(folder, select)

@@ -42,6 +42,13 @@ _LETTERS = {
     EntryKind.UNKNOWN: "?",
 }
 
+_PLAIN = (
+    Qt.ItemFlag.ItemIsSelectable
+    | Qt.ItemFlag.ItemIsEnabled
+    | Qt.ItemFlag.ItemNeverHasChildren
+    | Qt.ItemFlag.ItemIsDragEnabled
+)
+_EDITABLE = _PLAIN | Qt.ItemFlag.ItemIsEditable
 _ICONS = {EntryKind.FILE: "file", EntryKind.FOLDER: "folder", EntryKind.LINK: "file-link"}
 
 
@@ -231,15 +238,10 @@ class FileModel(QAbstractTableModel):
         return False  # the row changes when the image says so
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
-        entry = self.entry(index)
-        if entry is None:
+        # The view asks this of every row when it lays them out, so nothing is put together here.
+        if not 0 <= index.row() < len(self._order):
             return Qt.ItemFlag.NoItemFlags
-        flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
-        if entry.is_addressable:
-            flags |= Qt.ItemFlag.ItemIsDragEnabled
-            if self.may_rename and index.column() == NAME:
-                flags |= Qt.ItemFlag.ItemIsEditable
-        return flags
+        return _EDITABLE if self.may_rename and index.column() == NAME else _PLAIN
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         if not 0 <= column < len(self.columns):

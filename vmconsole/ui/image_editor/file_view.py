@@ -70,6 +70,7 @@ class FileView(QTreeView):
     def _set_up_looks(self) -> None:
         self.setAccessibleName(self.tr("Files"))
         self.setRootIsDecorated(False)
+        self.setItemsExpandable(False)
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)
         self.setAlternatingRowColors(True)
