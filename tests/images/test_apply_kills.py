@@ -61,7 +61,7 @@ def run_kills(theatre: Theatre, count: int) -> None:
         part = chance.random()
         outcome = theatre.kill(victim, stage, part)
         found[f"{victim}: {outcome}"] += 1
-        theatre.recover(f"seed {seed}, run {number}: {victim} at {part:.2f} of {stage.name}", also_back=number % 4 == 0)
+        theatre.recover(f"seed {seed}, run {number}: {victim} at {part:.2f} of {stage.name}", also_back=number % 2 == 0)
     print(f"{count} kills in {time.monotonic() - began_at:.0f} s")
     for line, times in sorted(found.items()):
         print(f"  {times:3} {line}")

@@ -229,12 +229,12 @@ class Apply:
         """Remove an unfinished Apply from the host, by the user's wish."""
         self._run(journal.discard_command(self._facts.journal_folder), "The journal cannot be removed from the host.")
 
-    def discard_quietly(self) -> None:
-        """The same, as far as it can be done: if the link is gone, the next Apply does it."""
+    def discard_quietly(self) -> bool:
+        """The same, as far as it can be done. False if it could not: the link is gone, or somebody works on it."""
         try:
-            self._shell.run(journal.discard_command(self._facts.journal_folder), deadline_s=_SHORT_S)
+            return self._discarded()
         except (ConsoleError, OSError):
-            return
+            return False
 
     def _run(self, command: str, what: str, *, feed: bytes = b"", deadline_s: float = _LONG_S) -> Completed:
         done = self._shell.run(command, deadline_s=deadline_s, feed=feed)

@@ -90,10 +90,11 @@ class Applying:
         self.step("Comparing the draft with the disk")
         packed = [self._pack(number, deed) for number in range(len(self.parts))]
         try:
+            self._remember(deed, packed)
             self.step("Carrying the draft to the host")
             self._carry(deed)
             self.step("Writing the image")
-            self._commit(deed, packed)
+            self._commit()
         except BaseException:
             # Whatever it was, also a cancel: what is sealed but not begun must not stay on any host.
             self._clear_untouched(deed)
@@ -158,13 +159,16 @@ class Applying:
             record = Record(deed.id, len(deed.changes), part.facts.format)
             apply.carry(deed.packing_folder / f"carried{number}.qcow2", record)
 
-    def _commit(self, deed: Deed, packed: Sequence[Packed]) -> None:
+    def _remember(self, deed: Deed, packed: Sequence[Packed]) -> None:
+        """Before the journal is sealed: from then on the Apply may be finished without this session."""
         if deed.keeps_way_back:
             for part, made in zip(self.parts, packed, strict=True):
                 way_back.begin(
                     part.back_folder, part.source, draft_id=deed.id, changes=deed.changes, digest=made.new_digest,
                     is_taking_back=deed.is_taking_back,
                 )  # fmt: skip
+
+    def _commit(self) -> None:
         self.let_go()
         check_users(self.users(), self.parts[0].source.path)
         if self._is_cancelled:
@@ -174,9 +178,11 @@ class Applying:
 
     def _clear_untouched(self, deed: Deed) -> None:
         """If nothing was written on any disk, leave neither journals nor a way back behind."""
-        if not any(apply.has_begun for apply in self._applies):
-            for apply in self._applies:
-                apply.discard_quietly()
+        if any(apply.has_begun for apply in self._applies):
+            return
+        # A journal that could not be removed will be finished later: then its way back must be there.
+        removed = [apply.discard_quietly() for apply in self._applies]
+        if all(removed):
             for part in self.parts:
                 way_back.drop_pending(part.back_folder)
                 way_back.file_for(part.back_folder, deed.id).unlink(missing_ok=True)

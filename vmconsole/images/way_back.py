@@ -79,6 +79,8 @@ def begin(
         file.name, file.stat().st_size, digest, is_taking_back=is_taking_back,
     )  # fmt: skip
     write_json(folder / _PENDING, asdict(back), what="The way back cannot be kept.")
+    kept = load(folder)
+    _keep_only(folder, {back.file, kept.file if kept is not None else ""})
 
 
 def complete(folder: Path, draft_id: str, identity: str) -> WayBack | None:
@@ -114,8 +116,12 @@ def remove(folder: Path) -> None:
     if back is not None:
         (folder / back.file).unlink(missing_ok=True)
     pending = load_pending(folder)
-    kept = {pending.file} if pending is not None else set()
+    _keep_only(folder, {pending.file} if pending is not None else set())
+
+
+def _keep_only(folder: Path, names: set[str]) -> None:
+    """Remove files that nobody needs: an Apply that was killed leaves one."""
     for file in folder.glob("back-*.qcow2"):
-        if file.name not in kept:
+        if file.name not in names:
             with contextlib.suppress(OSError):
                 file.unlink()
