@@ -50,6 +50,9 @@ class FakeVerbs:
             raise DomainBusy("The guest is held by another job.", advice="Wait, and try again.", said="cannot acquire")
         self._link.guests[uuid] = replace(self._link.guests[uuid], state=state)
 
+    def agent(self, uuid: str, command: str, arguments: object) -> object:
+        raise DomainBusy("The agent inside the guest does not answer.")
+
     def start_guest(self, uuid: str) -> None:
         self._to(uuid, GuestState.RUNNING, "start")
 

@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from tests.ui_images.editor_fakes import FakeSession
 from vmconsole.images.messages import ImageSource
 from vmconsole.inventory.deltas import GuestGone, GuestSeen, HostSeen
-from vmconsole.inventory.errors import ConsoleError, HostNotAnswering, LinkLost, OperationRefused
+from vmconsole.inventory.errors import ConsoleError, HostNotAnswering, LinkLost, OperationRefused, Unsupported
 from vmconsole.inventory.facts import Disk, Guest, GuestState, Host, HostState, Volume
 from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.links.ssh import LocalShell
@@ -22,7 +22,7 @@ from vmconsole.ui.image_editor.editors import ImageEditors
 from vmconsole.ui.image_editor.volume_dialog import VolumeDialog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytestqt.qtbot import QtBot
 
@@ -37,6 +37,10 @@ DISKS = (
 GUEST = Guest(GuestId(HOST, "u1"), "web1", GuestState.SHUT_OFF, described=True, disks=DISKS)
 
 
+def no_agent(_command: str, _arguments: Mapping[str, object]) -> object:
+    raise Unsupported("The guest has no channel for its agent.", advice="Add one.", entry="agent-not-configured")
+
+
 class FakeLink:
     """Answers ``describe_guest`` and ``image_users``; ``problem`` is raised instead."""
 
@@ -47,6 +51,7 @@ class FakeLink:
         self.problem: Exception | None = None
         self.pools_problem: ConsoleError | None = None
         self.asked = 0
+        self.guest_agent: Callable[[str, Mapping[str, object]], object] = no_agent
 
     def submit(self, job: Callable[[Any], Any], *, deadline_s: float) -> Future[Any]:
         self.asked += 1
@@ -70,6 +75,10 @@ class FakeLink:
     def describe_guest(self, uuid: str) -> Guest:
         assert uuid == "u1"
         return GUEST
+
+    def agent(self, uuid: str, command: str, arguments: Mapping[str, object]) -> object:
+        assert uuid == "u1"
+        return self.guest_agent(command, arguments)
 
     def image_users(self, path: str) -> tuple[str, ...]:
         return ("db1",) if path == DISKS[0].source else ()

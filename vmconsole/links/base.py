@@ -66,6 +66,10 @@ class HostVerbs(Protocol):
     def change_behind(self, uuid: str, act: str, part: str, value: str) -> None:
         """Ask QEMU itself (``quotas.behind``); nothing else than what is in that list can be asked."""
 
+    def agent(self, uuid: str, command: str, arguments: Mapping[str, object]) -> object:
+        """Ask the agent inside a running guest; only what ``inventory.agent_programs`` lists can be asked. Answers or
+        fails within ``links.agent.AGENT_PATIENCE_S``, give or take libvirt's own handshake of 5 s."""
+
     def known_behind(self, uuid: str) -> Mapping[tuple[str, str], str]:
         """(act, part) → value, as libvirt's XML has it, of what can be changed behind its back."""
 

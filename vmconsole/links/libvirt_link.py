@@ -19,6 +19,7 @@ import libvirt
 import libvirt_qemu
 
 from vmconsole.inventory.errors import ConsoleError, LinkLost, NoSuchDomain, Unsupported
+from vmconsole.links.agent import AGENT_PATIENCE_S, agent_answer, agent_request
 from vmconsole.links.call_log import CallLog
 from vmconsole.links.domain_rows import CloseReason, DomainEvent, DomainRow, NodeFacts, version_text
 from vmconsole.links.libvirt_errors import translate, translate_binding
@@ -27,7 +28,7 @@ from vmconsole.links.qmp import qmp_answer
 from vmconsole.quotas.behind import SAFE as SAFE_COMMANDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from vmconsole.links.limit_calls import LimitSetter
 
@@ -384,6 +385,13 @@ class Connection:
         with self._domain(uuid, f"ask QEMU: {command}") as domain:
             said = libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": command, "arguments": arguments}), 0)
         return qmp_answer(said, command=command, where=self.where)
+
+    def agent(self, uuid: str, command: str, arguments: Mapping[str, object]) -> object:
+        """One of the agent's commands of ``inventory.agent_programs``, and what it answers."""
+        request = agent_request(command, arguments, where=self.where)
+        with self._domain(uuid, "ask the agent inside the guest") as domain:
+            said = libvirt_qemu.qemuAgentCommand(domain, request, AGENT_PATIENCE_S, 0)
+        return agent_answer(str(said), command=command, where=self.where)
 
     def memory_stats(self, uuid: str) -> dict[str, int]:
         """memoryStats, KiB: ``rss`` is what the guest's process holds."""

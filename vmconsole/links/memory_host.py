@@ -148,6 +148,9 @@ class ScriptedHost:
     def change_behind(self, uuid: str, act: str, part: str, value: str) -> None:
         raise Unsupported("A made-up guest has no QEMU that could be asked.", where=self._id)
 
+    def agent(self, uuid: str, command: str, arguments: Mapping[str, object]) -> object:
+        raise Unsupported("A made-up guest has no agent that could be asked.", where=self._id)
+
     def stored_xml(self, uuid: str) -> str:
         return self.guest_xml(uuid, stored=True)
 

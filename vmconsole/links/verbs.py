@@ -117,6 +117,10 @@ class LibvirtVerbs:
         command, arguments = command_of(BEHIND_ACTS[act], value, device)
         self._connection.qmp(uuid, command, arguments)
 
+    def agent(self, uuid: str, command: str, arguments: Mapping[str, object]) -> object:
+        """As ``HostVerbs.agent``."""
+        return self._connection.agent(uuid, command, arguments)
+
     def stored_xml(self, uuid: str) -> str:
         return self._connection.stored_xml(uuid)
 

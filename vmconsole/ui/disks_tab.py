@@ -28,6 +28,7 @@ from vmconsole.links.drivers import IMAGES
 from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.editors import ImageEditors
+from vmconsole.ui.image_editor.live_folders import LiveButton
 from vmconsole.ui.image_editor.look import Look, plain_label, plain_tip
 from vmconsole.ui.image_editor.problem import ProblemStrip
 from vmconsole.ui.image_editor.volume_dialog import VolumeDialog
@@ -69,8 +70,10 @@ class DisksTab(QWidget):
         self.other_button.setAccessibleName(self.tr("Open Another Image"))
         self.other_button.setToolTip(self.tr("Open a volume of the host's storage pools, or any image file there"))
         self.other_button.clicked.connect(self.choose_other)
+        self.live_button = LiveButton(context, self)
         buttons = QHBoxLayout()
         buttons.addWidget(self.message, 1)
+        buttons.addWidget(self.live_button)
         buttons.addWidget(self.other_button)
         buttons.addWidget(self.open_all_button)
         buttons.addWidget(self.open_button)
@@ -134,6 +137,7 @@ class DisksTab(QWidget):
         if (row := self.tree.topLevelItem(wanted)) is not None:
             self.tree.setCurrentItem(row)
         self._update_button()
+        self.live_button.show_guest(guest)
 
     def _item(self, disk: Disk) -> QTreeWidgetItem:
         access = self.tr("read-only") if disk.read_only else self.tr("read and write")

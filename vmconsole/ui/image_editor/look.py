@@ -37,6 +37,8 @@ class Tone(enum.Enum):
     DRAFT = "draft"
     LOOK_ONLY = "look only"
     PROBLEM = "problem"
+    LIVE = "live"
+    """Inside a running guest: what is changed is changed at once."""
 
 
 _LIGHT = {
@@ -44,12 +46,14 @@ _LIGHT = {
     Tone.DRAFT: ("#e6f4ea", "#1d5c33"),
     Tone.LOOK_ONLY: ("#fdf3d8", "#6b4e00"),
     Tone.PROBLEM: ("#fde7e7", "#8a1f1f"),
+    Tone.LIVE: ("#f0e6fb", "#5b2a86"),
 }
 _DARK = {
     Tone.CALM: ("#1d2b3a", "#a9cbee"),
     Tone.DRAFT: ("#1b3324", "#a3d9b5"),
     Tone.LOOK_ONLY: ("#3a3013", "#f0d37e"),
     Tone.PROBLEM: ("#421d1d", "#f3b0b0"),
+    Tone.LIVE: ("#33204a", "#d9b8f7"),
 }
 
 

@@ -265,7 +265,7 @@ class FileViewer(QWidget):
     def _say_unsaved(self) -> None:
         self._say(
             self.tr("{name} has text that is not saved.").format(name=names.shown(names.base_of(self._path))),
-            self.tr("Save it into the draft or revert it to look at another file."),
+            self.tr("Save or revert it to look at another file."),
             tone=Tone.LOOK_ONLY,
         )
 
