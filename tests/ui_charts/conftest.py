@@ -103,7 +103,7 @@ class Page:
         plot = self.card(chart).plot
         x = line.mapTo(self.tab, QPoint(KNOB_WIDTH // 2, GRAB_PX)).x()
         if not line.is_none:
-            x = plot.viewport().mapTo(self.tab, QPoint(round(plot.area().center().x()), 0)).x()
+            x = line.mapTo(self.tab, QPoint(round(line.width() * line._rests_at), 0)).x()
         value = editor.number if number is None else number
         y = plot.area().top() if math.isinf(value) else max(plot.area().top(), plot.y_of(value))
         return QPoint(x, plot.viewport().mapTo(self.tab, QPoint(0, round(y))).y())

@@ -47,7 +47,8 @@ def test_each_chart_says_what_is_now(page):
     assert card(page, "disk")._legend._buttons["write"][0].text().startswith("write 3.00 MiB/s")
 
 
-def test_a_curve_is_painted_where_its_values_are(page):
+def test_a_curve_is_painted_where_its_values_are(open_page):
+    page = open_page()
     page.rig.apply(*(frame(NOW + i, (page.rig.guest.id.uuid,), cpu_cores=3.0) for i in range(1, 100)))
     page.rig.clock = NOW + 99
     page.tab.refresh()

@@ -25,7 +25,8 @@ class LineSpec:
     short: str
     """Beside its value."""
     curves: tuple[str, ...]
-    """Keys of the chart's curves whose sum it holds back."""
+    """Keys of the chart's curves whose sum it holds back; none where no curve measures the same thing (the balloon is
+    of the guest's own memory, the curves have QEMU's as well)."""
     is_offered: bool = True
     """Whether a handle is shown where it is not set."""
     device_key: str = ""
@@ -48,7 +49,7 @@ LINES: dict[str, tuple[LineSpec, ...]] = {
     ),
     "memory": (
         LineSpec("memory_hard", _("charts", "Memory hard limit"), _("charts", "hard limit"), ("used",)),
-        LineSpec("memory_balloon", _("charts", "Memory balloon"), _("charts", "balloon"), ("anon",), is_offered=False),
+        LineSpec("memory_balloon", _("charts", "Memory balloon"), _("charts", "balloon"), (), is_offered=False),
     ),
     "disk": (
         LineSpec("disk_total_bytes", _("charts", "Disk limit"), _("charts", "limit"), ("read", "write")),

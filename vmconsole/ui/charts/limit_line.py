@@ -63,7 +63,7 @@ class LimitLine(QAbstractSlider):
         self._rests_at = rests_at
         self._grabbed_at: float | None = None
         self._pressed_y: float | None = None
-        self._is_listed = self._is_telling = False
+        self._is_listed = self._is_telling = self._is_compact = False
         self._words = words
         self.past = NO_PAST
         self.tag = LimitTag(plot.viewport())
@@ -100,6 +100,17 @@ class LimitLine(QAbstractSlider):
         """Whether the chart has this line at all."""
         self._is_listed = listed
 
+    @property
+    def handle_width(self) -> float:
+        """What its handle takes with words; 0 where there is none."""
+        is_there = self._is_listed and self._editor.number is not None and self._is_handle()
+        words = self._words.of_handle(self._editor, is_wide=False)
+        return KNOB_WIDTH + 2 * KNOB_GAP + self.fontMetrics().horizontalAdvance(words) if is_there else 0.0
+
+    def set_compact(self, *, compact: bool) -> None:
+        """Whether its handle has words only while someone is near: there is no room for those of all."""
+        self._is_compact = compact
+
     def set_past(self, past: Past) -> None:
         self.past = past
 
@@ -122,7 +133,8 @@ class LimitLine(QAbstractSlider):
             return
         area, y = self._plot.area(), self._y_of(number)
         if self._is_handle():
-            width = KNOB_WIDTH + 2 * KNOB_GAP + self.fontMetrics().horizontalAdvance(self._handle_text())
+            text = self._handle_text()
+            width = KNOB_WIDTH + (2 * KNOB_GAP + self.fontMetrics().horizontalAdvance(text) if text else 0)
             left = area.left() + area.width() * self._rests_at - KNOB_WIDTH / 2
             left = max(area.left(), min(left, area.right() - width))
             self.setGeometry(round(left), round(y) - GRAB_PX, width, 3 * GRAB_PX)
@@ -173,6 +185,8 @@ class LimitLine(QAbstractSlider):
 
     def put_tag(self, others: list[QRectF]) -> QRectF | None:
         """Beside the tags that stand already; where it went. Where there is no room for it, it is not shown."""
+        if self._is_handle() and not self.isHidden():
+            return QRectF(self.geometry())
         if self.tag.isHidden() or self._editor.number is None:
             return None
         if not self.tag.put(self._plot.area(), self._y_of(self._editor.number), others=others) and others:
@@ -188,6 +202,8 @@ class LimitLine(QAbstractSlider):
         return self.is_none and not self.is_in_use
 
     def _handle_text(self) -> str:
+        if self._is_compact and not self.is_active:
+            return ""
         return self._words.of_handle(self._editor, is_wide=self.is_active)
 
     def _lines(self, *, is_short: bool = False) -> tuple[str, ...]:
@@ -242,8 +258,8 @@ class LimitLine(QAbstractSlider):
     def _paint_knob(self, painter: QPainter, knob: QRectF, colour: QColor) -> None:
         """It can be moved. A ring around it is the keyboard's focus."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colour)
+        painter.setPen(Qt.PenStyle.NoPen if self.isEnabled() else QPen(colour, 1))
+        painter.setBrush(colour if self.isEnabled() else Qt.BrushStyle.NoBrush)  # hollow: it cannot be moved
         painter.drawRoundedRect(knob, 4, 4)
         painter.setPen(QPen(self._look.background, 1))
         for dy in (-1.5, 1.5):

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from vmconsole.ui.context import Context
 
 TINT = 0.35
+CROWDED = 0.75
+"""Handles' words stand only where they take no more than this share of the width: knobs have places of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ class LimitLines(QObject):
             return
         self._is_arranging = True
         try:
+            widths = sum(slot.line.handle_width for slot in self.slots)
             for slot in self.slots:
+                slot.line.set_compact(compact=widths > self._plot.area().width() * CROWDED)
                 slot.line.place()
                 self._show_stored(slot)
                 self._tint(slot)
@@ -154,11 +158,13 @@ class LimitLines(QObject):
     def _put_tags(self) -> None:
         """The one in use has the first choice, and lies above the others."""
         tags: list[QRectF] = []
-        for slot in sorted(self.slots, key=lambda slot: not slot.line.is_active):
+        for slot in sorted(self.slots, key=lambda slot: (not slot.line.is_active, slot.line.handle_width == 0)):
             found = slot.line.put_tag(tags)
             tags += [found] if found is not None else []
         for slot in self.slots:
             if slot.line.is_active:
+                if slot.line.handle_width:
+                    slot.line.raise_()  # its words lie over the other handles
                 slot.line.tag.raise_()
 
     def _show_stored(self, slot: _Slot) -> None:

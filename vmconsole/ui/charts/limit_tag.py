@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
@@ -57,14 +57,20 @@ class LimitTag(QWidget):
         False where all places are taken.
         """
         above, below = y - GAP_PX - self.height(), y + GAP_PX
-        top = above if above >= area.top() else min(below, area.bottom() - self.height())
+        taken = sorted(others, key=lambda rect: -rect.left())
+        tops = [top for top in (above, below) if area.top() <= top <= area.bottom() - self.height()]
+        places = [QPointF(self._left(area, top, taken), top) for top in tops or [area.bottom() - self.height()]]
+        place = max(places, key=QPointF.x)
+        self.move(place.toPoint())
+        return place.x() >= area.left() - 1
+
+    def _left(self, area: QRectF, top: float, taken: Iterable[QRectF]) -> float:
+        """The first free place from the right, at that height."""
         right = area.right() - GAP_PX
-        for other in sorted(others, key=lambda rect: -rect.left()):
+        for other in taken:
             if QRectF(right - self.width(), top, self.width(), self.height()).intersects(other):
                 right = other.left() - GAP_PX
-        self.move(round(right - self.width()), round(top))
-        self.raise_()
-        return right - self.width() >= area.left() - 1
+        return right - self.width()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -36,7 +36,7 @@ class LineWords:
     def of_handle(self, editor: LimitEditor, *, is_wide: bool) -> str:
         """Of a limit that is not there."""
         if editor.subject is None or not editor.can_edit:
-            return tr("{limit}: not here").format(limit=self._short)
+            return self._short
         if self._is_alone:
             return tr("drag down to limit")
         return tr("drag down: {limit}").format(limit=self._short) if is_wide else self._short
