@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CPU limit set in the real window on a real screen, by mouse and by an assistive program, seen on the host."""
+"""Limits set in the real window on a real screen, by mouse and by an assistive program, seen on the host."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from tests.display import wait_for
 from tests.window.console import Console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.display import Display
@@ -22,6 +23,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.window]
 
 NO_QUOTA = -1
 SEEN_S = 10.0
+STILL_S = 11.0
+"""libvirt tells of devices every ten seconds, and lists of them come with it."""
 
 
 def quota_us(host: LabHost, guest: str) -> int:
@@ -78,3 +81,51 @@ def test_set_by_an_assistive_program(display: Display, free: tuple[LabHost, str]
                  deadline_s=30, what="the field holds it")  # fmt: skip
         console.until("press", role="push button", name="Apply")
         wait_for(lambda: quota_us(host, guest) == period_us(host, guest) // 2, deadline_s=SEEN_S, what="half a core")
+
+
+def hard_limit(host: LabHost, guest: str) -> int:
+    return int((host.guest_cgroup(guest, "memory") / "memory.limit_in_bytes").read_text())
+
+
+def read_rate(host: LabHost, guest: str) -> int:
+    """As QEMU answers libvirt."""
+    told = host.virsh("blkdeviotune", guest, "vda", "--live")
+    return int(next(line.split(":")[1] for line in told.splitlines() if line.startswith("read_bytes_sec ")))
+
+
+def resting_place(console: Console, name: str) -> list[int]:
+    """Where a line is once the page has come to rest: the first figures of devices bring lists with them."""
+    seen: list[tuple[float, list[int]]] = []
+
+    def is_still() -> bool:
+        place = list(console.until("find", role="", name=name)["extents"])
+        if not seen or seen[0][1] != place:
+            seen[:] = [(time.monotonic(), place)]
+        return time.monotonic() - seen[0][0] > STILL_S
+
+    wait_for(is_still, deadline_s=80, what="the page is at rest", step_s=0.5)
+    return seen[0][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("Memory hard limit line", hard_limit), ("Disk read limit line", read_rate)]
+)
+def test_a_handle_is_dragged_down_and_ctrl_z_takes_it_back(
+    display: Display, lab: Lab, tmp_path: Path, name: str, read: Callable[[LabHost, str], int]
+) -> None:
+    host, guest = lab.hosts[2], lab.hosts[2].guests[0]
+    before = read(host, guest)
+    with Console(display, tmp_path / "profile", "--show", guest, "--connect", host.uri) as console:
+        wait_for(lambda: "enabled" in console.until("find", role="", name=name)["states"],
+                 deadline_s=30, what="the handle can be moved")  # fmt: skip
+        x, y, width, height = resting_place(console, name)
+        at, middle = x + width // 2, y + height // 2
+        display.run("xdotool", "mousemove", str(at), str(middle), "sleep", "0.1", "mousedown", "1")
+        for step in range(1, 5):
+            display.run("xdotool", "mousemove", str(at), str(middle + 5 * step), "sleep", "0.03")
+        assert read(host, guest) == before, "nothing is applied before the mouse is let go"
+        display.run("xdotool", "mouseup", "1")
+        wait_for(lambda: read(host, guest) != before, deadline_s=SEEN_S, what="the host has the limit")
+        console.until("find", role="push button", name="Undo")
+        display.run("xdotool", "key", "ctrl+z")
+        wait_for(lambda: read(host, guest) == before, deadline_s=SEEN_S, what="undo took it back on the host")
