@@ -15,6 +15,7 @@ import shlex
 from dataclasses import dataclass
 
 _BEAT_SLACK_S = 3
+_ENDING_POLLS = 50
 _PLACES = (("log", 16384), ("result.tmp", 8), ("after", 200), ("pid.img", 64), ("pid", 64))
 """What a commit writes at its end has its place on the disk from the beginning."""
 
@@ -100,6 +101,8 @@ def begin_command(folder: str) -> str:
             f"if [ -e {f}/record.json ]; then echo 'an unfinished Apply is there' >&2; exit 73; fi",
             f"if [ -e {f} ]; then",
             f"  if [ -L {f} ] || [ ! -O {f} ]; then echo 'Permission denied: it is not ours' >&2; exit 77; fi",
+            # What a killed console left behind ends by itself when it has read all that was sent.
+            f"  n=0; while {_is_worked_on(folder)} && [ $n -lt {_ENDING_POLLS} ]; do sleep 0.1; n=$((n+1)); done",
             f"  if {_is_worked_on(folder)}; then echo 'another Apply is running' >&2; exit 75; fi",
             f"  rm -rf -- {f}",
             "fi",
