@@ -33,6 +33,21 @@ def test_a_raw_value_comes_back_from_the_axis(kind: Kind, value: int) -> None:
     assert scale.value(scale.number(value), before=None) == value
 
 
+@pytest.mark.parametrize(
+    ("scale", "value", "number"),
+    [
+        (Scale(Kind.CAP), CpuCap(100_000, 150_000), 1.5),
+        (Scale(Kind.CAP, 4), CpuCap(50_000, 25_000), 2.0),
+        (Scale(Kind.KIB), 1024, 2.0**20),
+        (Scale(Kind.BYTES_PER_S), 25_000_000, 25e6),
+        (Scale(Kind.KB_PER_S), 12_500, 12.5e6),
+        (Scale(Kind.IOPS), 500, 500.0),
+    ],
+)
+def test_what_a_raw_value_is_on_the_axis(scale: Scale, value: object, number: float) -> None:
+    assert scale.number(value) == number
+
+
 @given(cores=st.floats(MIN_CORES * 16, 1000), parts=st.integers(1, 16), period=st.integers(1000, 1_000_000))
 def test_a_cap_comes_back_to_half_a_microsecond(cores: float, parts: int, period: int) -> None:
     scale = Scale(Kind.CAP, parts)
