@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -118,7 +119,7 @@ class Bench:
             controller, _, name = proof.partition("/")
         name = name.format(target=ref.target)
         group = self._group(controller)
-        paths = " ".join(f"{place}/{name}" for place in (group, f"{group}/libvirt"))
+        paths = " ".join(f"{shlex.quote(place)}/{name}" for place in (group, f"{group}/libvirt"))
         found = self.host.exec("sh", "-c", f'for f in {paths}; do [ -f "$f" ] && cat "$f"; done; :').stdout
         lines = found.splitlines()
         if row.scope is Scope.HOST_DEVICE:

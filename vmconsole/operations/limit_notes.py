@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.inventory.limits import Limits
 from vmconsole.quotas.plan import differences
-from vmconsole.quotas.proofs import proved
+from vmconsole.quotas.proofs import provable, proved
 from vmconsole.quotas.rows import Place
 from vmconsole.quotas.table import row_of
 from vmconsole.quotas.words import shown
@@ -70,4 +70,7 @@ def _proof_words(after: Situation, wanted: Wanted, proofs: Mapping[LimitRef, str
         return []
     if not proofs and not after.host.has_shell and not after.host.is_demo:
         return ["not proved: no shell"]
+    missing = [row_of(ref).title for ref in provable(live) if ref not in proofs]
+    if missing and proofs.keys() < live.keys() and after.host.has_shell:
+        return [f"not proved, as the host tells nothing of it: {', '.join(missing)}"]
     return ["proved on the host"] if is_right and proofs and live.keys() <= proofs.keys() else []

@@ -105,6 +105,18 @@ def devices_can(limits: Limits, situation: Situation, _: Place) -> Iterator[Prob
                           )  # fmt: skip
 
 
+def weights_have_a_scheduler(limits: Limits, situation: Situation, _: Place) -> Iterator[Problem]:
+    """libvirt takes a weight, and on cgroup v2 keeps it, where no disk minds it."""
+    schedulers = {device.scheduler for device in situation.resources.block_devices}
+    usual = BY_KEY["block_weight"].range_on(situation.layout)
+    weight = limits.number("block_weight")
+    if weight is None or not schedulers or schedulers & _WEIGHTED or (usual and weight == usual.default):
+        return
+    yield Problem(LimitRef("block_weight"), "No disk of this host minds weights.", "Weights need the scheduler bfq.",
+                  "Use rates, or set a disk's scheduler to bfq.", is_fatal=False)  # fmt: skip
+
+
 RULES = (
     total_excludes_read_and_write, bursts_are_whole, operation_size_has_operations, groups_agree, devices_can,
+    weights_have_a_scheduler,
 )  # fmt: skip
