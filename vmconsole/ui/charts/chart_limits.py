@@ -70,8 +70,8 @@ LINES: dict[str, tuple[LineSpec, ...]] = {
         LineSpec("nic_out_average", _("charts", "Network send limit"), _("charts", "send limit"), ("tx",)),
     ),
 }  # fmt: skip
-ONE_DISK = QT_TRANSLATE_NOOP("charts", "several disks: choose one above to limit it")
-ONE_NIC = QT_TRANSLATE_NOOP("charts", "several interfaces: choose one above to limit it")
+ONE_DISK = QT_TRANSLATE_NOOP("charts", "choose one disk to limit it")
+ONE_NIC = QT_TRANSLATE_NOOP("charts", "choose one interface to limit it")
 
 
 def lines_of(chart: str, situation: Situation, *, device: str) -> Lines:

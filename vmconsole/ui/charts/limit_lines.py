@@ -192,4 +192,5 @@ class LimitLines(QObject):
             self._hint.setStyleSheet(f"color: {self._look.quiet.name()}; background: transparent;")
             self._hint.adjustSize()
             area = self._plot.area()
+            self._hint.resize(min(self._hint.width(), round(area.width())), self._hint.height())
             self._hint.move(round(area.center().x() - self._hint.width() / 2), round(area.top()) + 2)
