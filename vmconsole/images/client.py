@@ -23,8 +23,11 @@ from typing import TYPE_CHECKING
 
 from vmconsole.images import requests, wire
 from vmconsole.images.appliance import Appliance
+from vmconsole.images.building import build_appliance
+from vmconsole.images.confine import Walls, outer_pid
 from vmconsole.images.hints import error_of
 from vmconsole.images.leftovers import make_folder, note_folders, socket_folders
+from vmconsole.images.outbox import Outbox
 from vmconsole.inventory.errors import ImageError, ImageLinkLost
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 _CONSOLE_LINES = 200
 _CANCEL_GRACE_S = 30.0
 """A cancelled request that is still stuck after that is on a dead disk: the appliance is ended."""
+
+_LONGEST_LINE = 256 << 20
+"""What the child says may fill this process' memory no further; a longer line is not a message."""
 
 
 class GuestfsClient:
@@ -58,6 +64,7 @@ class GuestfsClient:
         self._appliance: Appliance | None = None
         self._reason: ImageError | None = None
         self._on_part: Callable[[object], None] | None = None
+        self._walls = Walls()
 
     def start(self) -> None:
         """Start the child, if that was not done yet. It loads libguestfs while the caller goes on."""
@@ -65,21 +72,24 @@ class GuestfsClient:
             return
         # libguestfs keeps sockets and small files while it runs. A killed child cannot remove them: ``close`` does.
         self._folder = str(make_folder())
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "vmconsole.images.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            # Messages of tools inside are matched by their English words.
-            env={**os.environ, "LC_ALL": "C.UTF-8", "TMPDIR": self._folder, "XDG_RUNTIME_DIR": self._folder},
-        )
+        # Messages of tools inside are matched by their English words.
+        words = {
+            "LC_ALL": "C.UTF-8",
+            "TMPDIR": self._folder,
+            "XDG_RUNTIME_DIR": self._folder,
+            # Else it is TMPDIR (guestfs(3)), and the appliance is built again for each image.
+            "LIBGUESTFS_CACHEDIR": os.environ.get("LIBGUESTFS_CACHEDIR") or "/var/tmp",
+        }
+        command = [sys.executable, "-m", "vmconsole.images.worker"]
+        self._process = self._walls.start(command, {**os.environ, **words}, self._folder)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), name="guestfs answers")
         self._noise = threading.Thread(target=self._listen, args=(self._process.stderr,), name="guestfs stderr")
         self._reader.start()
         self._noise.start()
+        if self._walls.stand:
+            threading.Thread(target=self._end_with, args=(self._process,), name="guestfs end", daemon=True).start()
 
     def adopt(self, *, on_progress: Callable[[str, int, int], None], on_end: Callable[[ImageError], None]) -> bool:
         """Give it to another owner. False, and it is closed, if it has ended already."""
@@ -99,6 +109,11 @@ class GuestfsClient:
     def folder(self) -> str:
         """The private folder on this machine that the child may read and write; it goes with the child."""
         return self._folder
+
+    @property
+    def confinement_note(self) -> str:
+        """Why the child and its appliance are not confined; empty if they are."""
+        return self._walls.note
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -121,12 +136,23 @@ class GuestfsClient:
         ``on_part`` takes what comes ahead of the answer; on the reader thread, all of it before this returns.
         """
         with self._asking:
-            answer = self._asked(request, deadline_s, on_part)
+            answer = self._behind_walls(request, deadline_s, on_part)
         if isinstance(answer, requests.Done):
             return answer.value
         if answer.kind == "Cancelled":
             raise CancelledError
         raise error_of(answer.kind, answer.explanation)
+
+    def _behind_walls(
+        self, request: requests.Request | ToolRequest, deadline_s: float, on_part: Callable[[object], None] | None
+    ) -> requests.Done | requests.Refused:
+        if isinstance(request, requests.Prepare | requests.Launch):
+            build_appliance(request.cache_dir)
+        if not isinstance(request, requests.Export):
+            with self._walls.lent(request):
+                return self._asked(request, deadline_s, on_part)
+        with Outbox(request) as outbox, self._walls.lent(outbox.request):
+            return outbox.delivered(self._asked(outbox.request, deadline_s, on_part))
 
     def _asked(
         self, request: requests.Request | ToolRequest, deadline_s: float, on_part: Callable[[object], None] | None
@@ -188,7 +214,7 @@ class GuestfsClient:
         with self._lock:
             self._reason = self._reason or reason
             process, appliance = self._process, self._appliance
-            if process is not None and process.poll() is None:
+            if process is not None and process.poll() is None and not self._walls.stand:
                 self._leftovers |= socket_folders(process.pid)
         if appliance is not None:
             appliance.kill()
@@ -204,6 +230,7 @@ class GuestfsClient:
         if process is None:
             return
         process.wait()
+        self._walls.close()
         if self._appliance is not None:
             self._appliance.close()
         for thread in (self._reader, self._noise):
@@ -227,7 +254,7 @@ class GuestfsClient:
 
     def _read(self, answers: BinaryIO) -> None:
         try:
-            for line in answers:
+            while line := answers.readline(_LONGEST_LINE):
                 self._take(wire.decode(line))
         except wire.BadMessage as error:
             self.kill(
@@ -254,8 +281,10 @@ class GuestfsClient:
             self._console.append(message.text)
         elif isinstance(message, requests.ApplianceStarted):
             with self._lock:
-                self._appliance = Appliance(message.pid)
-                if self._process is not None:
+                assert self._process is not None
+                is_inside = self._walls.stand
+                self._appliance = Appliance(outer_pid(self._process.pid, message.pid) if is_inside else message.pid)
+                if not is_inside:
                     self._leftovers |= socket_folders(self._process.pid)
                     note_folders(Path(self._folder), self._leftovers)
 
@@ -263,6 +292,14 @@ class GuestfsClient:
         with contextlib.suppress(ValueError, OSError):
             for line in noise:
                 self._console.append(line.decode(errors="replace"))
+
+    @staticmethod
+    def _end_with(keeper: subprocess.Popen[bytes]) -> None:
+        """What is behind the walls ends with their keeper, also while bubblewrap has not seen to that yet."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, keeper.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(keeper.pid, signal.SIGKILL)
 
     def _died(self) -> ImageError:
         return ImageLinkLost(

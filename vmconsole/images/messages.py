@@ -200,6 +200,8 @@ class ImageOverview:
     is_slow: bool = False
     """KVM does not work on this machine, so the appliance is emulated; ``speed_note`` says so in words."""
     speed_note: str = ""
+    confinement_note: str = ""
+    """Why the appliance is not confined on this machine, and what to install; empty if it is."""
     draft_was_resumed: bool = False
     """Changes of an earlier session were found and are part of what is shown."""
     snapshots: tuple[ImageSnapshot, ...] = ()

@@ -258,6 +258,7 @@ class OpenImage:
         launch = requests.Launch(
             first, force_tcg=not self._acceleration.works, cache_dir=cache_dir, more_overlays=tuple(more),
             monitor=str(Path(self.client.folder) / MONITOR) if self._draft is not None else "",
+            sockets=tuple(str(socket) for socket in self.sockets),
         )  # fmt: skip
         launched = self.client.ask(launch, deadline_s=LAUNCH_DEADLINE_S)
         assert isinstance(launched, requests.Launched)
@@ -286,6 +287,7 @@ class OpenImage:
             has_os_tree=contents.has_os_tree,
             is_slow=not self._acceleration.works,
             speed_note=self._acceleration.note,
+            confinement_note=self.client.confinement_note,
             draft_was_resumed=was_resumed,
             snapshots=() if len(self._disks) > 1 else facts.snapshots,
             unfinished_apply=reason.what if is_unfinished and reason is not None else "",

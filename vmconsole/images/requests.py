@@ -38,6 +38,8 @@ class Launch:
     """The guest's other disks, in order: ``/dev/sdb`` and so on."""
     monitor: str = ""
     """Where QEMU makes its QMP socket; empty for none. New layers come into the overlays' folders."""
+    sockets: tuple[str, ...] = ()
+    """Where the disks below the overlays are served, in order."""
 
 
 @dataclass(frozen=True, slots=True)

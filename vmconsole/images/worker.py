@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import guestfs
 
-from vmconsole.images import names, requests, tool_requests, wire
+from vmconsole.images import confine, names, requests, tool_requests, wire
 from vmconsole.images.child import editing, exporting, importing, listing, plugging, tool_desk, whole
 from vmconsole.images.child.handle import Cancelled, Work
 from vmconsole.images.child.raw_names import ByteHandle
@@ -280,11 +280,26 @@ def library_version() -> str:
     return f"libguestfs {found['major']}.{found['minor']}.{found['release']}"
 
 
+def build_appliance(cache_dir: str) -> None:
+    """libguestfs does so before it starts QEMU; there is none here to start."""
+    handle = guestfs.GuestFS(python_return_dict=True)
+    configure(handle, cache_dir, force_tcg=True)
+    handle.add_drive_scratch(1 << 20)
+    handle.set_hv("/bin/false")
+    with contextlib.suppress(RuntimeError):
+        handle.launch()
+    handle.close()
+
+
 def main() -> None:
     """Keep the pipe to the parent to ourselves: what libraries print on stdout goes to stderr."""
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(library_version() + "\n")
         return
+    if sys.argv[1:2] == ["--build-appliance"]:
+        build_appliance(sys.argv[2])
+        return
+    confine.bound_self()
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     Worker(sys.stdin.buffer, sink).run()

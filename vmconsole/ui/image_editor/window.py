@@ -247,13 +247,15 @@ class ImageEditorWindow(QMainWindow):
         if overview.mode is ImageMode.DRAFT:
             resumed = self.tr("Changes of an earlier time are in it.") if overview.draft_was_resumed else ""
             headline = self.tr("Editing a draft: nothing is written to the disk until Apply.")
-            self.banner.say(headline, " ".join(p for p in (resumed, overview.speed_note) if p), tone=Tone.DRAFT)
+            notes = (resumed, overview.speed_note, overview.confinement_note)
+            self.banner.say(headline, " ".join(p for p in notes if p), tone=Tone.DRAFT)
             return
         running = self.source.guest_is_running
         headline = self.tr("Guest is running: look only.") if running else self.tr("Look only: nothing can be changed.")
         reason = overview.mode_reason
         told = [reason.what, reason.cause, reason.advice] if reason is not None else []
-        self.banner.say(headline, " ".join(p for p in (*told, overview.speed_note) if p), tone=Tone.LOOK_ONLY)
+        told += [overview.speed_note, overview.confinement_note]
+        self.banner.say(headline, " ".join(p for p in told if p), tone=Tone.LOOK_ONLY)
 
     def _is_about_the_draft(self, reason: Explanation | None) -> bool:
         """Whether a draft that does not fit the image any more is in the way: the reason names its folder then."""
