@@ -241,7 +241,9 @@ def test_cancel_ends_a_transfer_and_nothing_is_left(
     assert reached.is_set()
     assert os.listdir(place) == []
     assert agent.asked.count("guest-file-write") == 1
+    agent.before = lambda _command, _arguments: None
     assert got(session.list_folder(str(place))).entries == ()
+    assert got(session.read_file(str(big), limit_bytes=10)).data == bytes(10)
 
 
 def test_progress_is_told_and_all_is_done_on_one_thread(agent: LocalAgent, place: Path) -> None:
@@ -254,3 +256,19 @@ def test_progress_is_told_and_all_is_done_on_one_thread(agent: LocalAgent, place
     assert isinstance(told[-1], Progressed)
     assert told[-1].position == told[-1].total == 300_000
     assert agent.threads == {"live folders"}
+
+
+def test_what_this_machine_cannot_do_is_told(session: LiveSession, place: Path, tmp_path: Path) -> None:
+    (place / "a").write_text("a")
+    with pytest.raises(OperationRefused, match="could not be written"):
+        got(session.export_paths([str(place / "a")], tmp_path / "nowhere"))
+    with pytest.raises(OperationRefused, match="could not be read"):
+        got(session.import_paths([tmp_path / "nothing"], str(place), conflict=Conflict.REFUSE))
+
+
+def test_messages_can_be_shown_whatever_the_name(session: LiveSession, place: Path) -> None:
+    for wanted in (session.read_file(str(place / ODD), limit_bytes=9), session.list_folder(str(place / ODD))):
+        with pytest.raises(OperationRefused) as caught:
+            got(wanted)
+        assert caught.value.explanation.text().encode("utf-8")
+        assert "\n" not in caught.value.explanation.where

@@ -23,6 +23,8 @@ REFUSED = (
     ("guest-exec", {"path": "/bin/sh", "arg": ["-c", "id"], "capture-output": True}),
     ("guest-exec", {"path": "sh", "arg": ["-c", "id"], "input-data": "", "capture-output": True}),
     ("guest-exec", {"path": "xargs", "arg": ["-0", "sh", "-c"], "input-data": "", "capture-output": True}),
+    ("guest-exec", {**exec_arguments("list", [b"/x"]), "arg": [*PROGRAMS["list"], "-delete"]}),
+    ("guest-exec", {**exec_arguments("list", [b"/x"]), "arg": [*PROGRAMS["list"][:4]]}),
     ("guest-exec", {**exec_arguments("delete", [b"/x"]), "env": ["LD_PRELOAD=/x"]}),
     ("guest-ping", {"more": 1}),
 )

@@ -157,6 +157,14 @@ def test_new_folder_and_rename(qtbot: QtBot, window: LiveWindow, place: Path) ->
     assert (place / "made").is_dir()
 
 
+def test_the_mode_is_changed(qtbot: QtBot, window: LiveWindow, place: Path) -> None:
+    window.actions_on_files.set_mode(str(place / "conf"), "9x")
+    assert window.problem.explanation is not None
+    window.actions_on_files.set_mode(str(place / "conf"), "4750")
+    qtbot.waitUntil(lambda: window.desk.is_idle)
+    assert (place / "conf").stat().st_mode & 0o7777 == 0o4750
+
+
 def test_an_agent_that_goes_away_is_told_and_the_window_stays(
     qtbot: QtBot, window: LiveWindow, agent: LocalAgent, place: Path
 ) -> None:

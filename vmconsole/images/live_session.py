@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, TypeVar
 
 from vmconsole.images.jobs import JobThread
-from vmconsole.images.live_guest import Abilities, LiveGuest
+from vmconsole.images.live_guest import LiveGuest
 from vmconsole.images.live_transfer import Bringing, Fetching
 from vmconsole.images.messages import Conflict, FileContent, Folder, Progressed, Transferred
 from vmconsole.inventory.errors import Unsupported
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from vmconsole.images.live_guest import Call
+    from vmconsole.images.live_agent import Abilities, Call
     from vmconsole.images.messages import Ownership, SessionEvent
     from vmconsole.images.tool_values import Window
 

@@ -7,6 +7,7 @@ told, one sentence each. Links are not carried either way, so none can lead out 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import stat
@@ -14,12 +15,13 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmconsole.images.live_agent import shown
 from vmconsole.images.live_guest import FILE_BYTES_MAX
 from vmconsole.images.messages import Conflict, EntryKind, Transferred
 from vmconsole.inventory.errors import OperationRefused, OutOfRange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from threading import Event
 
     from vmconsole.images.live_guest import LiveGuest
@@ -44,7 +46,7 @@ class _Counted:
             raise CancelledError
         if self.files >= FILES_MAX:
             raise OutOfRange(
-                f"That is more than {FILES_MAX} files, as many as go through the agent at once.", where=path,
+                f"That is more than {FILES_MAX} files, as many as go through the agent at once.", where=shown(path),
                 cause=f"{self.files} of them were copied.", advice="Copy fewer, or pack them in the guest.",
             )  # fmt: skip
         self.files += 1
@@ -53,12 +55,14 @@ class _Counted:
         self.bytes += size_bytes
         if self.bytes > FILE_BYTES_MAX:
             raise OutOfRange(
-                f"That is more than {FILE_BYTES_MAX >> 20} MiB, as much as goes through the agent at once.", where=path,
-                cause=f"{self.files} files were copied.", advice="Copy fewer, or use «Open Image» on the disk.",
-            )  # fmt: skip
+                f"That is more than {FILE_BYTES_MAX >> 20} MiB, as much as goes through the agent at once.",
+                where=shown(path),
+                cause=f"{self.files} files were copied.",
+                advice="Copy fewer, or use «Open Image» on the disk.",
+            )
 
     def skip(self, path: str | Path, why: str) -> None:
-        self.skipped.append(f"{path}: {why}")
+        self.skipped.append(f"{shown(str(path))}: {why}")
 
 
 class Bringing:
@@ -71,7 +75,8 @@ class Bringing:
 
     def bring(self, paths: Sequence[Path], folder: str) -> Transferred:
         there = {entry.name for entry in self._guest.list_folder(folder).entries}
-        made = [self._bring(path, folder, there, 0) for path in paths]
+        with _local_trouble("read"):
+            made = [self._bring(path, folder, there, 0) for path in paths]
         count = self._count
         return Transferred(count.files, count.bytes, tuple(p for p in made if p), tuple(count.skipped))
 
@@ -104,7 +109,7 @@ class Bringing:
         if self._conflict is Conflict.SKIP:
             self._count.skip(path, "the name is taken")
             return ""
-        raise OperationRefused(f"“{path.name}” is there already.", where=str(path))
+        raise OperationRefused(f"“{shown(path.name)}” is there already.", where=shown(str(path)))
 
     def _bring_file(self, path: Path, target: str) -> None:
         self._count.begin_file(str(path))
@@ -125,12 +130,13 @@ class Fetching:
 
     def fetch(self, guest_paths: Sequence[str], folder: Path) -> Transferred:
         made: list[str] = []
-        for path in guest_paths:
-            entry = self._guest.entry(path)
-            target = folder / _free(posixpath.basename(path) or "root", set(os.listdir(folder)))
-            self._fetch(path, entry, target, 0)
-            if target.exists():
-                made.append(str(target))
+        with _local_trouble("written"):
+            for path in guest_paths:
+                entry = self._guest.entry(path)
+                target = folder / _free(posixpath.basename(path) or "root", set(os.listdir(folder)))
+                self._fetch(path, entry, target, 0)
+                if target.exists():
+                    made.append(str(target))
         return Transferred(self._count.files, self._count.bytes, tuple(made), tuple(self._count.skipped))
 
     def _fetch(self, path: str, entry: Entry, target: Path, depth: int) -> None:
@@ -168,3 +174,17 @@ def _free(name: str, there: set[str]) -> str:
         found = f"{stem} ({number}){ending}"
         number += 1
     return found
+
+
+@contextlib.contextmanager
+def _local_trouble(verb: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OperationRefused(
+            f"A file on this machine could not be {verb}.",
+            cause=f"{error.strerror or error}.",
+            advice="What was copied before it is whole.",
+            where=shown(str(error.filename or "")),
+            said=shown(str(error)),
+        ) from error

@@ -58,7 +58,7 @@ class FileActions(QObject):
         self.rename = self._make(self.tr("&Rename"), browser.view.edit_name, self.tr("Give another name"), "F2")
         tip = self.tr("Delete the selection from the draft")
         self.delete = self._make(self.tr("&Delete…"), self.ask_delete, tip, keys.Delete, "remove")
-        self._writing = (
+        self._writing: tuple[QAction, ...] = (
             self.new_folder,
             self.import_files,
             self.import_folder,
@@ -67,7 +67,14 @@ class FileActions(QObject):
             self.rename,
             self.delete,
         )
-        self._on_selection = (self.open, self.cut, self.copy, self.copy_to, self.rename, self.delete)
+        self._on_selection: tuple[QAction, ...] = (
+            self.open,
+            self.cut,
+            self.copy,
+            self.copy_to,
+            self.rename,
+            self.delete,
+        )
         browser.model.rename_wanted.connect(self._on_rename)
         browser.view.moved_inside.connect(self._on_moved)
         browser.view.customContextMenuRequested.connect(self._on_menu)

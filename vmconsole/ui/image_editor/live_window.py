@@ -32,7 +32,7 @@ from vmconsole.ui.image_editor.viewer import FileViewer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmconsole.images.live_guest import Abilities, Call
+    from vmconsole.images.live_agent import Abilities, Call
     from vmconsole.images.messages import SessionEvent
     from vmconsole.images.session import ImageSession
     from vmconsole.inventory.errors import Explanation

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
@@ -58,6 +58,9 @@ class Transfers(QObject):
         browser.view.files_dropped.connect(self._on_dropped)
         browser.view.drag_left.connect(self._on_drag_left)
         browser.view.drag_ended.connect(self._on_drag_ended)
+        app = QCoreApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self._on_quit)
 
     def set_may_write(self, *, on: bool) -> None:
         self._may_write = on
@@ -187,6 +190,13 @@ class Transfers(QObject):
         paths = self._browser.selected_paths()
         self.copy()
         self._cut = tuple(paths)
+
+    @Slot()
+    def _on_quit(self) -> None:
+        """What is promised is a Python object, and the clipboard would outlive Python; its files go as well."""
+        clipboard = QGuiApplication.clipboard()
+        if isinstance(clipboard.mimeData(), PromisedFiles):
+            clipboard.clear()
 
     def _move_cut(self, paths: Sequence[str]) -> None:
         """Move within the image, which costs nothing: one rename each."""
