@@ -86,7 +86,8 @@ def test_what_is_typed_is_listed_before_it_is_written(qtbot, open_tab):
 
 
 def test_one_plan_of_many_and_one_undo(qtbot, open_tab):
-    tab, rig = open_tab()
+    limits = Limits.of(guest_cap=NOW_CAP, cpu_weight=1024)  # a running guest always has some weight
+    tab, rig = open_tab(dataclasses.replace(a_guest(), live=limits, stored=Limits()))
     before = rig.verbs.guests[rig.guest.id.uuid]
     typed(tab, CAP, LIVE, "0.5")
     typed(tab, WEIGHT, LIVE, "2x")
