@@ -27,7 +27,11 @@ KVM1 = HostId("qemu+ssh://root@kvm1/system")
 def a_store() -> Store:
     store = Store()
     running = Guest(
-        GuestId(KVM1, "u1"), "web", GuestState.RUNNING, described=True, live=Limits.of(guest_cap=CpuCap(100_000, 150_000))
+        GuestId(KVM1, "u1"),
+        "web",
+        GuestState.RUNNING,
+        described=True,
+        live=Limits.of(guest_cap=CpuCap(100_000, 150_000)),
     )
     off = Guest(GuestId(KVM1, "u2"), "old", GuestState.SHUT_OFF)
     values = np.full((1, FIGURE_COUNT), np.nan)
