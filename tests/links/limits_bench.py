@@ -202,7 +202,7 @@ def value_for(row: LimitRow, layout: str) -> Value:
     }  # fmt: skip
     if row.key in special:
         return special[row.key]
-    if row.key.endswith("_burst"):
+    if row.key.endswith("_burst") and not row.key.startswith("nic"):
         return 8_000_000
     by_kind: dict[Kind, Value] = {
         Kind.CAP: CpuCap(50_000, 40_000), Kind.CPUS: "0", Kind.NODES: "0", Kind.MODE: "restrictive", Kind.WEIGHT: 300,
@@ -220,6 +220,8 @@ def shows(row: LimitRow, value: Value, text: str, layout: str) -> bool:
         return bool(lines) and (all(line == wanted for line in lines) or (layout == "v2" and wanted in lines))
     if row.call is Call.MEMORY and isinstance(value, int):
         return str(value * 1024) in lines
+    if row.call is Call.INTERFACE and row.key.endswith("burst"):
+        return f"burst {value}Kb " in text
     if row.call is Call.INTERFACE and isinstance(value, int):
         return bool(re.search(rf"\b(rate|ceil) {value * 8 // 1000}Mbit\b", text))
     if layout == "v2" and row.proof_v2.startswith("io.max"):

@@ -67,5 +67,7 @@ TRAPS = (
     Trap("inbound without a shaper", {LimitRef("nic_in_average", NIC): 1000}, where="unshaped"),
     Trap("outbound without a shaper", {LimitRef("nic_out_average", NIC): 1000}, where="unshaped"),
     Trap("peak without an average", {LimitRef("nic_in_peak", NIC): 1000}, at_define=True),
+    Trap("burst beyond tc's numbers",
+         {LimitRef("nic_in_average", NIC): 1000, LimitRef("nic_in_burst", NIC): 8_000_000}, where="unshaped"),
     Trap("floor on a network without a rate", {LimitRef("nic_in_floor", NIC): 1000}),
 )  # fmt: skip

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vmconsole.links.base import Shell
     from vmconsole.links.libvirt_link import Connection
 
-DEADLINE_S = 5.0
+DEADLINE_S = 10.0
 _ASKED_OF_QEMU = frozenset({Call.BLOCK_IO_TUNE, Call.IOTHREAD, Call.BALLOON})
 
 

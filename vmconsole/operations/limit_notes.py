@@ -72,5 +72,5 @@ def _proof_words(after: Situation, wanted: Wanted, proofs: Mapping[LimitRef, str
         return ["not proved: no shell"]
     missing = [row_of(ref).title for ref in provable(live) if ref not in proofs]
     if missing and proofs.keys() < live.keys() and after.host.has_shell:
-        return [f"not proved, as the host tells nothing of it: {', '.join(missing)}"]
+        return [f"not proved, as the host did not tell of it: {', '.join(missing)}"]
     return ["proved on the host"] if is_right and proofs and live.keys() <= proofs.keys() else []
