@@ -22,6 +22,10 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def bench(v2_machine: V2Host, event_loop: LibvirtLoop) -> Iterator[Bench]:
     v2_machine.repair()
+    name = v2_machine.guests[0]
+    if v2_machine.virsh("vcpucount", name, "--live", "--current") != "1":  # it has no system that gives one back
+        v2_machine.virsh("destroy", name)
+        v2_machine.virsh("start", name, timeout_s=240)
     made = Bench(v2_machine, event_loop, v2_machine.guests[0])
     made.start(within_s=180)
     yield made
@@ -38,4 +42,4 @@ class TestOnV2(EveryLiveLimit):
         return NEXT_BOOT_ONLY | {"numa_nodes", "device_weight", "nic_in_floor"}
 
     def not_proved(self, bench: Bench) -> frozenset[str]:
-        return frozenset({"block_weight"})  # its disks have no scheduler
+        return frozenset({"block_weight", "nic_out_peak"})  # its disks have no scheduler; libvirt leaves the peak out

@@ -60,4 +60,13 @@ def bursts_have_an_average(limits: Limits, situation: Situation, _: Place) -> It
                               "Choose a peak of the average or more.")  # fmt: skip
 
 
-RULES = (interfaces_can, bursts_have_an_average)
+def outbound_peaks_do_nothing(limits: Limits, _: Situation, __: Place) -> Iterator[Problem]:
+    """virNetDevBandwidthSet polices what a guest sends with its average and burst alone; seen on a real host."""
+    for ref in limits.values:
+        if ref.key == "nic_out_peak":
+            yield Problem(ref, f"The outbound peak of {ref.target} does nothing.",
+                          "libvirt holds what a guest sends to its average.", "Set the average.",
+                          is_fatal=False)  # fmt: skip
+
+
+RULES = (interfaces_can, bursts_have_an_average, outbound_peaks_do_nothing)
