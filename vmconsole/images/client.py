@@ -255,7 +255,7 @@ class GuestfsClient:
     def _read(self, answers: BinaryIO) -> None:
         try:
             while line := answers.readline(_LONGEST_LINE):
-                self._take(wire.decode(line))
+                self._understand(line)
         except wire.BadMessage as error:
             self.kill(
                 ImageError("The program that reads the image gave an answer that is not understood.", said=str(error))
@@ -268,6 +268,14 @@ class GuestfsClient:
         self._answers.put(None)
         if is_surprise and self._reason is not None:
             self._on_end(self._reason)
+
+    def _understand(self, line: bytes) -> None:
+        message = wire.decode(line)
+        try:
+            self._take(message)
+        except Exception as error:
+            # Whatever is wrong in it: this thread must live to say so, or the one who asked would wait for ever.
+            raise wire.BadMessage(f"{type(message).__name__} that cannot be taken: {error!r}") from error
 
     def _take(self, message: object) -> None:
         if isinstance(message, requests.Done | requests.Refused):

@@ -16,7 +16,7 @@ import re
 from vmconsole.inventory.errors import ImageError
 
 MAX_NAME_BYTES = 255
-_ESCAPED_BYTE = re.compile(r"[\udc80-\udcff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def checked_text(text: object) -> str:
@@ -93,8 +93,13 @@ def base(path: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Text that can be written anywhere: bytes that are not UTF-8 become ``\\xNN``."""
-    return _ESCAPED_BYTE.sub(lambda found: f"\\x{ord(found.group()) - 0xDC00:02x}", text)
+    """Text that can be written anywhere: bytes that are not UTF-8 become ``\\xNN``, other lone surrogates ``\\uNNNN``."""
+    return _SURROGATE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def free_name(name: str, taken: frozenset[str] | set[str]) -> str:

@@ -42,7 +42,7 @@ def decode(line: bytes) -> object:
     """The message in a line. Raises BadMessage."""
     try:
         return _made(json.loads(line))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         # Not the line itself: it may hold a key, and this ends in an error report.
         raise BadMessage(f"not a message: {len(line)} bytes, {type(error).__name__}") from None
 

@@ -168,8 +168,9 @@ class Worker:
         handle = guestfs.GuestFS(python_return_dict=True)
         configure(handle, request.cache_dir, force_tcg=force_tcg)
         add_disks(handle)
-        handle.set_event_callback(self._on_console, guestfs.EVENT_APPLIANCE)
-        self._work = Work(ByteHandle(handle), is_look_only=True, report=self._report, send_part=self._send_part)
+        bytes_too = ByteHandle(handle)
+        bytes_too.on_console(guestfs.EVENT_APPLIANCE, self._on_console)
+        self._work = Work(bytes_too, is_look_only=True, report=self._report, send_part=self._send_part)
         try:
             handle.launch()
         except RuntimeError as error:
@@ -200,8 +201,7 @@ class Worker:
                 said="".join(self._losses[:20]),
             )
 
-    def _on_console(self, _event: int, _handle: int, text: str | bytes, _numbers: list[int]) -> None:
-        line = text.decode("utf-8", errors="replace") if isinstance(text, bytes) else text
+    def _on_console(self, line: str) -> None:
         if _LOST.search(line):
             self._losses.append(line)
         self._send(requests.Console(line))

@@ -71,6 +71,13 @@ class _DirentList(ctypes.Structure):
     _fields_ = [("len", ctypes.c_uint32), ("val", ctypes.POINTER(_Dirent))]
 
 
+_ON_EVENT = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, ctypes.c_int,
+    ctypes.POINTER(ctypes.c_char), ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t,
+)  # fmt: skip
+"""guestfs_event_callback of guestfs(3)."""
+
+
 class ByteHandle:
     """``guestfs.GuestFS`` that takes every name. What it does not know by another road goes to the binding."""
 
@@ -78,6 +85,17 @@ class ByteHandle:
         self._handle = handle
         self._raw = _RawCalls(handle)
         self._roads: dict[str, Callable[..., Any]] = {}
+
+    def on_console(self, event: int, take: Callable[[str], None]) -> None:
+        """``take`` is given what the appliance's console says. The binding's own callback ends the process when that
+        is not UTF-8, and a guest's names and labels come to be there."""
+
+        def called(*arguments: Any) -> None:
+            take(ctypes.string_at(arguments[5], arguments[6]).decode("utf-8", errors="backslashreplace"))
+
+        self._callback = _ON_EVENT(called)  # it must live as long as the handle
+        mask, nothing = ctypes.c_uint64(event), ctypes.c_void_p()
+        self._raw.number("set_event_callback", self._callback, mask, ctypes.c_int(0), nothing)
 
     def __getattr__(self, name: str) -> Any:
         road = self._roads.get(name)
