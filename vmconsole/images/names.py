@@ -93,7 +93,7 @@ def base(path: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Text that can be written anywhere: bytes that are not UTF-8 become ``\\xNN``, other lone surrogates ``\\uNNNN``."""
+    """Text that can be written anywhere: bytes that are not UTF-8 become ``\\xNN``, lone surrogates ``\\uNNNN``."""
     return _SURROGATE.sub(_escaped, text)
 
 
