@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.bench.image_work import done, peer_and_session, seconds
 
 SIZE_BYTES = 128 << 20
-RUNS = 5
+RUNS = 3
 
 
 def measure() -> dict[str, object]:
