@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.images import keeper, requests
 from vmconsole.inventory.errors import ImageError
+from vmconsole.inventory.resources import resource as data_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -242,7 +243,7 @@ def _bubblewrap() -> list[str]:
 
 
 def _code() -> list[str]:
-    return list(dict.fromkeys((sys.prefix, sys.base_prefix, str(_package()))))
+    return list(dict.fromkeys((sys.prefix, sys.base_prefix, str(_package()), str(data_file("errors").parent))))
 
 
 def _package() -> Path:
