@@ -45,8 +45,8 @@ DEADLINE_S = 30.0
 GUEST_PATIENCE_S = 3.0
 """So long a guest is waited for that must help: to give memory or a vCPU back."""
 LOOK_EVERY_S = 0.15
-UNPLUG_TIMED_OUT = "vcpu-unplug-timeout"
-"""Entry of the catalogue."""
+NOT_HELPED = frozenset({"vcpu-unplug-timeout", "vcpu-unplug-too-early"})
+"""Entries of the catalogue: the guest did not help."""
 Changes = "Mapping[LimitRef, Value]"
 NOTHING: Mapping[LimitRef, Value] = MappingProxyType({})
 
@@ -185,7 +185,7 @@ class ChangeLimits:
             try:
                 verbs.write_limits(self.guest.uuid, write, stored=False)
             except ConsoleError as error:
-                if error.explanation.entry != UNPLUG_TIMED_OUT:
+                if error.explanation.entry not in NOT_HELPED:
                     raise  # the guest may still help: what it keeps is read back and said
 
     def _store(self, verbs: HostVerbs, before: Limits, wanted: Mapping[LimitRef, Value], old_text: str) -> None:
