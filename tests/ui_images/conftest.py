@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import shiboken6
+from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
 from tests.ui_images.editor_fakes import SOURCE, FakeSession
@@ -21,6 +22,15 @@ from vmconsole.ui.context import Context
 from vmconsole.ui.image_editor.window import ImageEditorWindow
 
 MakeEditor = Callable[..., tuple[ImageEditorWindow, FakeSession]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_clipboard() -> Iterator[None]:
+    """What a test leaves there is Python's: Qt would let go of it after Python's end, and abort."""
+    yield
+    app = QGuiApplication.instance()
+    if isinstance(app, QGuiApplication):
+        app.clipboard().clear()
 
 
 @pytest.fixture

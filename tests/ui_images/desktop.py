@@ -122,11 +122,14 @@ class FileManager:
         picture = ["import", "-silent", "-window", "root", "-crop", area, "-format", "%k", "info:-"]
         return int(self._display.run(*picture) or 0) > 1
 
-    def copy_here(self) -> None:
-        """Answer «Copy here» in the menu that it opens after a drop."""
-        wait_for(lambda: len(self._windows()) > 1, deadline_s=20, what="the file manager asks what to do")
-        self._display.run("xdotool", "key", "Down")
-        self._display.run("xdotool", "key", "Return")
+    def copy_here(self, arrives: Path) -> None:
+        """Answer «Copy here» in the menu that it opens after a drop; what it is promised directly (XDS) needs none."""
+        wait_for(
+            lambda: arrives.exists() or len(self._windows()) > 1, deadline_s=20, what="the file manager asks what to do"
+        )
+        if not arrives.exists():
+            self._display.run("xdotool", "key", "Down")
+            self._display.run("xdotool", "key", "Return")
 
     def close(self) -> None:
         self._process.terminate()
@@ -151,7 +154,9 @@ def drag(display: Display, start: list[int], end: list[int], *, rest_s: float = 
 def apply_by_keyboard(display: Display, editor: EditorProcess) -> None:
     """Ctrl+Return, then Alt+A in the question; returns when the draft is in the image."""
     editor.ask("place", *EDITOR_PLACE)
-    display.run("xdotool", "mousemove", "600", "45", "click", "1")  # the tool bar's empty part: for the focus
+    left, _, width, _ = map(int, EDITOR_PLACE)
+    empty = left + width - 12  # the right end of the tool bar: for the focus
+    display.run("xdotool", "mousemove", str(empty), "45", "click", "1")
     display.run("xdotool", "key", "ctrl+Return")
     editor.until(lambda s: s["question"], deadline_s=20, what="it asks before it writes")
     display.run("xdotool", "key", "alt+a")

@@ -61,7 +61,7 @@ def test_a_file_manager_that_has_to_wait_gets_the_file(
     display: Display, editor: EditorProcess, manager: FileManager, desk: Path
 ) -> None:
     drag(display, editor.ask("row", "<b>bold"), EMPTY_SPACE, rest_s=0.2)
-    manager.copy_here()
+    manager.copy_here(desk / "<b>bold")
     assert editor.state["names"], "the editor answers while the other program waits"
     wait_for((desk / "<b>bold").exists, deadline_s=30, what="the file lands on the desktop")
     wait_for(lambda: (desk / "<b>bold").read_text() == "not rich\n", deadline_s=10, what="with its content")

@@ -85,7 +85,7 @@ def test_files_go_both_ways(display: Display, editor: EditorProcess, image: Path
 
         (desk / "note.txt").unlink()
         drag(display, editor.ask("row", "note.txt"), EMPTY_SPACE)
-        manager.copy_here()
+        manager.copy_here(desk / "note.txt")
         wait_for(lambda: (desk / "note.txt").exists(), deadline_s=30, what="the file lands on the desktop")
         wait_for(lambda: (desk / "note.txt").stat().st_size == 17000, deadline_s=30, what="all of it")
         assert (desk / "note.txt").read_bytes() == b"from the desktop\n" * 1000

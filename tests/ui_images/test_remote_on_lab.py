@@ -77,7 +77,7 @@ def test_a_remote_guest_takes_and_gives_files(
         assert fingerprint(lab_host.disk(guest)) == before, "the remote disk was written before Apply"
         (desk / "note.txt").unlink()
         drag(display, console.ask("row", "home"), EMPTY_SPACE)
-        manager.copy_here()
+        manager.copy_here(desk / "home")
         notes = desk / "home" / "alice" / "notes.txt"
         wait_for(notes.exists, deadline_s=60, what="the guest's folder lands on the desktop")
         wait_for(lambda: notes.read_text() == "hello from the guest's disk\n", deadline_s=20, what="with its content")

@@ -41,7 +41,7 @@ class HostTabs(QTabWidget):
         QVBoxLayout(self._holder).setContentsMargins(0, 0, 0, 0)
         self.setDocumentMode(True)
         self.setAccessibleName(self.tr("Host"))
-        self.addTab(overview, self.tr("Overview"))
+        self.addTab(overview, self.tr("Host"))
         self.addTab(self._holder, self.tr("Capacity"))
         self.currentChanged.connect(self._on_tab)
 

@@ -165,7 +165,7 @@ class LimitLine(QAbstractSlider):
     def _tell(self, subject: LimitSubject, number: float) -> None:
         """The slider's own value, for programs of accessibility."""
         one = TOLD.get(subject.row.kind, 1.0)
-        most = subject.most if not math.isinf(subject.most) else subject.room(self._plot.top)
+        most = subject.most if not math.isinf(subject.most) else subject.usual_room(self._plot.top)
         top = min(MOST_TOLD, max(1, round(most / one)) + 1)
         told = top if math.isinf(number) else min(top, round(number / one))
         blocked = self.blockSignals(True)  # noqa: FBT003 - Qt's own

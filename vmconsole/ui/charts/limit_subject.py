@@ -113,6 +113,11 @@ class LimitSubject:
         found = [self.number, self.stored_number]
         return max([float(self.situation.guest.vcpus or 1), *(n for n in found if not math.isinf(n))])
 
+    def usual_room(self, top: float) -> float:
+        """As ``room``, without asking the rules for the least: for every time that a chart is drawn."""
+        known = [n for n in (self.number, self.stored_number) if not math.isinf(n)]
+        return max(top, self.scale.room, *(number * HEADROOM for number in known))
+
     def room(self, top: float) -> float:
         """How far an axis that ends at ``top`` must reach for this limit to be moved in it."""
         if self.scale.kind is Kind.CAP:
