@@ -8,11 +8,11 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def run(*command: str | Path) -> str:
@@ -73,6 +73,13 @@ def until(condition: Callable[[], bool], *, what: str, deadline_s: float = 20.0)
     while not condition():
         assert time.monotonic() < ends_at, f"not in {deadline_s} s: {what}"
         time.sleep(0.02)
+
+
+def family(pid: int) -> list[int]:
+    """A process, its children, and theirs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = [int(word) for word in children.read_text().split()] if children.exists() else []
+    return [pid, *(one for child in found for one in family(child))]
 
 
 def alive(pid: int) -> bool:

@@ -32,6 +32,7 @@ def opened(shell: LocalShell, tmp_path: Path) -> Iterator[Opened]:
 
 
 @pytest.mark.appliance
+@pytest.mark.slow  # over a minute of waiting for appliances
 def test_steps_are_undone_redone_applied_and_taken_back(opened: Opened, tmp_path: Path) -> None:
     session, image = opened.session, opened.image
     before = disks.content_hash(image)

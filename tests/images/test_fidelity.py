@@ -183,7 +183,7 @@ def test_an_ordinary_user_is_told_what_is_not_kept(guest: Opened, tmp_path: Path
     )
     tmp_path.chmod(0o777)
     for folder in tmp_path.parents:
-        if str(folder).startswith("/tmp/"):
+        if len(folder.parts) > 2:
             folder.chmod(folder.stat().st_mode | 0o111)
     done_ = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "f")], capture_output=True, text=True, check=True

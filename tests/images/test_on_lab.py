@@ -128,6 +128,7 @@ def test_a_running_guests_disk_is_looked_at_beside_it(
     assert not nbd_on(lab_host, guest)
 
 
+@pytest.mark.slow  # over a minute of waiting for appliances
 def test_a_cut_link_loses_nothing_and_locks_nothing(lab_host: LabHost, run_dir: Path, tmp_path: Path) -> None:
     guest = lab_host.off_guest
     image = lab_host.disk(guest)
