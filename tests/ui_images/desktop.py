@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tests.display import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.display import Display
 
 ANSWER_S = 60.0
@@ -149,6 +152,20 @@ def drag(display: Display, start: list[int], end: list[int], *, rest_s: float = 
     display.run(*move, str(end[0] + 2), str(end[1] + 2))
     time.sleep(rest_s)
     display.run("xdotool", "mouseup", "1")
+
+
+@contextlib.contextmanager
+def running_editor(display: Display, tmp_path: Path, *options: str, deadline_s: float) -> Iterator[EditorProcess]:
+    """An editor in its place that shows files, or why it cannot; in the end its log must have no traceback."""
+    log = tmp_path / "editor.log"
+    process = EditorProcess(display, tmp_path / "profile", *options, log=log)
+    try:
+        process.until(lambda state: state["names"] or state["problem"], deadline_s=deadline_s, what="the files")
+        process.ask("place", *EDITOR_PLACE)
+        yield process
+    finally:
+        process.close()
+        assert "Traceback" not in log.read_text(), log.read_text()
 
 
 def apply_by_keyboard(display: Display, editor: EditorProcess) -> None:

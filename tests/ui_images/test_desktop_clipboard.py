@@ -9,13 +9,13 @@ import pytest
 
 from tests.display import wait_for
 from tests.ui_images.desktop import (
-    EDITOR_PLACE,
     EMPTY_SPACE,
     FILES_PLACE,
     FIRST_ICON,
     EditorProcess,
     FileManager,
     drag,
+    running_editor,
 )
 
 if TYPE_CHECKING:
@@ -46,15 +46,8 @@ def manager(display: Display, editor: EditorProcess, desk: Path) -> Iterator[Fil
 
 @pytest.fixture
 def editor(display: Display, tmp_path: Path) -> Iterator[EditorProcess]:
-    log = tmp_path / "editor.log"
-    process = EditorProcess(display, tmp_path / "profile", "--fetch-takes-s", FETCH_S, log=log)
-    try:
-        process.until(lambda s: s["names"], deadline_s=60, what="the files")
-        process.ask("place", *EDITOR_PLACE)
+    with running_editor(display, tmp_path, "--fetch-takes-s", FETCH_S, deadline_s=60) as process:
         yield process
-    finally:
-        process.close()
-        assert "Traceback" not in log.read_text(), log.read_text()
 
 
 def test_a_file_manager_that_has_to_wait_gets_the_file(

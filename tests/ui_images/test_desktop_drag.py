@@ -14,7 +14,6 @@ import pytest
 from tests.display import wait_for
 from tests.images.disks import guestfish, run
 from tests.ui_images.desktop import (
-    EDITOR_PLACE,
     EMPTY_SPACE,
     FILES_PLACE,
     FIRST_ICON,
@@ -22,6 +21,7 @@ from tests.ui_images.desktop import (
     FileManager,
     apply_by_keyboard,
     drag,
+    running_editor,
 )
 
 if TYPE_CHECKING:
@@ -59,14 +59,8 @@ def image(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def editor(display: Display, image: Path, tmp_path: Path) -> Iterator[EditorProcess]:
-    process = EditorProcess(display, tmp_path / "profile", "--image", str(image), log=tmp_path / "editor.log")
-    try:
-        process.until(lambda state: state["names"] or state["problem"], deadline_s=OPEN_S, what="the image's files")
-        process.ask("place", *EDITOR_PLACE)
+    with running_editor(display, tmp_path, "--image", str(image), deadline_s=OPEN_S) as process:
         yield process
-    finally:
-        process.close()
-        assert "Traceback" not in (log := (tmp_path / "editor.log").read_text()), log
 
 
 def test_files_go_both_ways(display: Display, editor: EditorProcess, image: Path, tmp_path: Path) -> None:

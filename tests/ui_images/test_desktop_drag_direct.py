@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.display import wait_for
-from tests.ui_images.desktop import EDITOR_PLACE, EMPTY_SPACE, FILES_PLACE, EditorProcess, FileManager, drag
+from tests.ui_images.desktop import EMPTY_SPACE, FILES_PLACE, EditorProcess, FileManager, drag, running_editor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +24,8 @@ FETCH_S = "8"
 
 @pytest.fixture
 def editor(display: Display, tmp_path: Path) -> Iterator[EditorProcess]:
-    log = tmp_path / "editor.log"
-    process = EditorProcess(display, tmp_path / "profile", "--fetch-takes-s", FETCH_S, log=log)
-    try:
-        process.until(lambda s: s["names"], deadline_s=60, what="the files")
-        process.ask("place", *EDITOR_PLACE)
+    with running_editor(display, tmp_path, "--fetch-takes-s", FETCH_S, deadline_s=60) as process:
         yield process
-    finally:
-        process.close()
-        assert "Traceback" not in log.read_text(), log.read_text()
 
 
 def test_a_folder_is_fetched_after_the_drop_however_long_it_takes(

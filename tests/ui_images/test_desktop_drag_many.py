@@ -16,7 +16,6 @@ import pytest
 from tests.display import wait_for
 from tests.images.disks import guestfish
 from tests.ui_images.desktop import (
-    EDITOR_PLACE,
     EMPTY_SPACE,
     FILES_PLACE,
     FIRST_ICON,
@@ -24,6 +23,7 @@ from tests.ui_images.desktop import (
     FileManager,
     apply_by_keyboard,
     drag,
+    running_editor,
 )
 from tests.ui_images.test_desktop_drag import OPEN_S, make_image
 
@@ -49,15 +49,8 @@ def image(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def editor(display: Display, image: Path, tmp_path: Path) -> Iterator[EditorProcess]:
-    log = tmp_path / "editor.log"
-    process = EditorProcess(display, tmp_path / "profile", "--image", str(image), log=log)
-    try:
-        process.until(lambda state: state["names"] or state["problem"], deadline_s=OPEN_S, what="the image's files")
-        process.ask("place", *EDITOR_PLACE)
+    with running_editor(display, tmp_path, "--image", str(image), deadline_s=OPEN_S) as process:
         yield process
-    finally:
-        process.close()
-        assert "Traceback" not in log.read_text(), log.read_text()
 
 
 def test_a_folder_of_thousands_a_big_file_and_odd_names(

@@ -84,13 +84,7 @@ def run(options: Options) -> int:
         _leave_on_signals(app)
         if options.edit_image is not None:
             return _edit_image(app, options.edit_image, context, questions)
-        window = MainWindow(context)
-        window.set_dump_maker(lambda: dump_of(store))
-        if options.debug:
-            watchdog = Watchdog(window)
-            watchdog.start()
-            parts.callback(watchdog.close)
-            window.show_inside(lambda: watchdog.stalls)
+        window = _window(context, parts, debug=options.debug)
         report = BenchReport(window, options.bench) if options.bench else None
         questions.set_window(window)
         window.show()
@@ -108,6 +102,17 @@ def run(options: Options) -> int:
         questions.close()
         window.close()
         return status
+
+
+def _window(context: Context, parts: ExitStack, *, debug: bool) -> MainWindow:
+    window = MainWindow(context)
+    window.set_dump_maker(lambda: dump_of(context.store))
+    if debug:
+        watchdog = Watchdog(window)
+        watchdog.start()
+        parts.callback(watchdog.close)
+        window.show_inside(lambda: watchdog.stalls)
+    return window
 
 
 def _edit_image(app: QApplication, target: EditTarget, context: Context, questions: LoginQueue) -> int:

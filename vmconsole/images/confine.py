@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole.images import keeper, requests
+from vmconsole.images.processes import kill
 from vmconsole.inventory.errors import ImageError
 from vmconsole.inventory.resources import resource as data_file
 
@@ -95,7 +96,7 @@ class Walls:
         said = _received(ours)
         if said:
             ours.close()
-            _end(process)
+            kill(process)
             self.note = f"{_NOTE}bubblewrap does not work ({said.splitlines()[-1][:200]})."
             return _popen(command, kept, ())
         ours.settimeout(_ORDER_DEADLINE_S)
@@ -267,11 +268,3 @@ def _received(control: socket.socket) -> str:
     except OSError as error:
         return str(error) or repr(error)
     return str(json.loads(answer)) if answer else "it ended at once"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()

@@ -6,13 +6,13 @@ An image session has one of these for each disk of the guest that it shows.
 
 from __future__ import annotations
 
-import contextlib
 import posixpath
 import subprocess
 from typing import TYPE_CHECKING
 
 from vmconsole.images.export import Export
 from vmconsole.images.facts import EDITABLE_FORMATS, ImageFacts, look_at, overlays_command, overlays_of
+from vmconsole.images.processes import kill
 from vmconsole.inventory.errors import Explanation, ImageError, ImageUnreadable
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class OpenDisk:
     def close(self) -> None:
         self.stop_serving()
         if self._survey is not None:
-            _end(self._survey)
+            kill(self._survey)
             self._survey = None
 
 
@@ -163,13 +163,3 @@ def _ended(process: subprocess.Popen[bytes]) -> str:
             cause="It must be known that none of them is based on it before it may be edited.",
         ) from error
     return out.decode(errors="replace")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()

@@ -22,6 +22,7 @@ from vmconsole.images.disk import OpenDisk
 from vmconsole.images.draft import Draft
 from vmconsole.images.layers import put_on
 from vmconsole.images.messages import ChangesChanged, SessionState
+from vmconsole.images.qmp import MONITOR
 from vmconsole.inventory.errors import ConsoleError, ImageError, ImageNoSpace
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class DraftWork:
             return
         try:
             tops = draft.next_tops()
-            monitor.new_layers(Path(image.client.folder) / monitor.MONITOR, tops)
+            monitor.new_layers(Path(image.client.folder) / MONITOR, tops)
         except ConsoleError as error:
             # It is undone together with the next change.
             log.warning("a step of a draft was not sealed: %s", error.explanation.said or error)

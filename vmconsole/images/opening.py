@@ -20,7 +20,7 @@ from vmconsole.images.draft import Draft, make_overlay
 from vmconsole.images.facts import Packing
 from vmconsole.images.kvm import Acceleration, acceleration, remember_failure
 from vmconsole.images.messages import ImageMode, ImageOverview
-from vmconsole.images.monitor import MONITOR
+from vmconsole.images.qmp import MONITOR
 from vmconsole.images.unpacking import Unpacked, unpack
 from vmconsole.inventory.errors import Explanation, ImageError, ImageInUse
 

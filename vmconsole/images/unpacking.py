@@ -25,6 +25,7 @@ from vmconsole.images import android_sparse, names
 from vmconsole.images.facts import Packing
 from vmconsole.images.hints import explained
 from vmconsole.images.messages import ImageSource
+from vmconsole.images.processes import kill
 from vmconsole.inventory.errors import Explanation, ImageDamaged, ImageNoSpace, ImageUnreadable
 from vmconsole.links.ssh import LocalShell
 
@@ -213,12 +214,7 @@ class _Unpacking:
         try:
             yield process.stdout
         finally:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            kill(process)
 
 
 class _Joined:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.inventory.agent_programs import is_allowed
 from vmconsole.inventory.errors import OperationRefused, Unsupported
+from vmconsole.links.qmp import answered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,8 @@ def agent_request(command: str, arguments: Mapping[str, object], *, where: str) 
 
 def agent_answer(said: str, *, command: str, where: str) -> object:
     """What is under ``return``. libvirt has turned the agent's refusals into errors already."""
-    try:
-        answer = json.loads(said)
-    except ValueError:
-        answer = None
-    if isinstance(answer, dict) and "return" in answer:
+    answer = answered(said)
+    if "return" in answer:
         return answer["return"]
     raise OperationRefused(
         f"The agent's answer to «{command}» could not be read.", cause="What runs in the guest is not QEMU's agent.",

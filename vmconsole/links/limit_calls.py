@@ -17,7 +17,7 @@ from vmconsole.quotas.sets import parse_set
 from vmconsole.quotas.table import BY_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 NO_QUOTA = -1
 """The one «unlimited» that libvirt takes on cgroup v1 and v2."""
@@ -43,14 +43,15 @@ class LimitSetter:
     """Names of libvirt's constants beside LIVE or CONFIG."""
 
 
-def setter_of(write: LimitWrite, *, host_cpus: int, cap_parameter: str) -> LimitSetter:
-    """``host_cpus`` is how many a CPU map has; ``cap_parameter`` as in ``inventory.facts.Host``."""
+def setter_of(write: LimitWrite, *, host_cpus: Callable[[], int], cap_parameter: str) -> LimitSetter:
+    """``host_cpus`` tells how many a CPU map has, and is asked for a pinning only; ``cap_parameter`` as in
+    ``inventory.facts.Host``."""
     call, values = Call[write.call], dict(write.values)
     if call in _PLAIN:
         method, flags = _PLAIN[call]
         return LimitSetter(method, tuple(values.values()), flags)
     if call in {Call.PIN_VCPU, Call.PIN_EMULATOR, Call.PIN_IOTHREAD}:
-        return _pinning(call, write.target, next(iter(values.values())), host_cpus)
+        return _pinning(call, write.target, next(iter(values.values())), host_cpus())
     if call is Call.BLOCK_IO_TUNE and not any(values.values()):
         values = {ref: value for ref, value in values.items() if ref.key != "disk_group"}  # it goes with the rates
     parameters = _parameters(values, cap_parameter)

@@ -8,15 +8,21 @@ import json
 from vmconsole.inventory.errors import OperationRefused
 
 
-def qmp_answer(said: str, *, command: str, where: str) -> object:
-    """What is under ``return``. Raises OperationRefused with QEMU's words."""
+def answered(said: str) -> dict[str, object]:
+    """An answer of QEMU or of its agent; an empty one for what is none."""
     try:
         answer = json.loads(said)
     except ValueError:
-        answer = None
-    if isinstance(answer, dict) and "return" in answer:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def qmp_answer(said: str, *, command: str, where: str) -> object:
+    """What is under ``return``. Raises OperationRefused with QEMU's words."""
+    answer = answered(said)
+    if "return" in answer:
         return answer["return"]
-    error = answer.get("error") if isinstance(answer, dict) else None
+    error = answer.get("error")
     words = str(error.get("desc", "")) if isinstance(error, dict) else said
     raise OperationRefused(
         f"QEMU refused «{command}».", cause="The guest has no such device, or its QEMU does not know the command.",

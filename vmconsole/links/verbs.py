@@ -77,7 +77,7 @@ class LibvirtVerbs:
 
     def write_limits(self, uuid: str, write: LimitWrite, *, stored: bool) -> None:
         """As ``HostVerbs.write_limits``."""
-        setter = setter_of(write, host_cpus=self._host_cpus(), cap_parameter=self._cap_parameter)
+        setter = setter_of(write, host_cpus=self._host_cpus, cap_parameter=self._cap_parameter)
         self._connection.set_limits(uuid, setter, stored=stored)
 
     def _host_cpus(self) -> int:

@@ -47,7 +47,6 @@ GUEST_PATIENCE_S = 3.0
 LOOK_EVERY_S = 0.15
 NOT_HELPED = frozenset({"vcpu-unplug-timeout", "vcpu-unplug-too-early"})
 """Entries of the catalogue: the guest did not help."""
-Changes = "Mapping[LimitRef, Value]"
 NOTHING: Mapping[LimitRef, Value] = MappingProxyType({})
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.limits import LimitRef, Limits, Value
     from vmconsole.quotas.situation import Situation
 
-Rule = "Callable[[Limits, Situation, Place], Iterator[Problem]]"
 _RULES = (*rules_cpu.RULES, *rules_memory.RULES, *rules_disk.RULES, *rules_net.RULES)
 
 

@@ -25,8 +25,6 @@ CGROUP_IS_FRESH_S = 5.0
 HELD_S = 25.0
 """How long one answer of libvirt's slow statistics stands in for the next."""
 
-_NO_TIMES = np.empty(0)
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -21,7 +21,7 @@ from vmconsole.ui.columns import COLUMNS, CPU, NAME, STATE
 from vmconsole.ui.fleet_cells import FleetCells
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from vmconsole.store.changes import ChangeSet
     from vmconsole.store.outline import Plan
@@ -283,9 +283,6 @@ class FleetModel(QAbstractItemModel):
             self._take(self.outline.plan_sorting(wanted))
 
     # -- what the view asks ------------------------------------------------------------------------------------
-
-    def listed_guests(self, ids: Iterable[GuestId]) -> Sequence[GuestId]:
-        return [guest for guest in ids if self.outline.guest_row(guest) is not None]
 
     def is_away(self, wanted: HostId) -> bool:
         """Whether the host is not connected, so that what is shown of it is not of now."""

@@ -10,10 +10,10 @@ is thrown away, and one is started as usual.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import socket
 from typing import TYPE_CHECKING, Any
+
+from vmconsole.images.qmp import MONITOR, Qmp
 
 if TYPE_CHECKING:
     from vmconsole.images.child.handle import Handle
@@ -54,7 +54,7 @@ def add_monitor(handle: Any, path: str) -> None:
 
 def plug(handle: Handle, folder: str, overlay: str) -> None:
     """Put a qcow2 overlay where the blank disk is. RuntimeError or OSError if this QEMU cannot."""
-    with contextlib.closing(_Monitor(_socket(folder))) as monitor:
+    with contextlib.closing(Qmp(_socket(folder), deadline_s=_QMP_DEADLINE_S)) as monitor:
         device = _blank_device(monitor)
         image = {"driver": "file", "filename": overlay}
         monitor.do("blockdev-add", {"driver": "qcow2", "node-name": _NODE, "file": image})
@@ -65,10 +65,10 @@ def plug(handle: Handle, folder: str, overlay: str) -> None:
 
 
 def _socket(folder: str) -> str:
-    return os.path.join(folder, "qmp")
+    return os.path.join(folder, MONITOR)
 
 
-def _blank_device(monitor: _Monitor) -> str:
+def _blank_device(monitor: Qmp) -> str:
     """The one disk that is not the appliance's own."""
     for child in monitor.do("qom-list", {"path": _DEVICES}):
         if child["type"] == "child<scsi-hd>":
@@ -76,29 +76,3 @@ def _blank_device(monitor: _Monitor) -> str:
             if monitor.do("qom-get", {"path": path, "property": "drive"}) != _APPLIANCE_DRIVE:
                 return path
     raise RuntimeError("the appliance has no blank disk")
-
-
-class _Monitor:
-    """QEMU's machine protocol (qemu-qmp-ref(7)) over its socket."""
-
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(_QMP_DEADLINE_S)
-        self._socket.connect(path)
-        self._lines = self._socket.makefile("r", encoding="utf-8")
-        self._lines.readline()  # the greeting
-        self.do("qmp_capabilities", {})
-
-    def do(self, command: str, arguments: dict[str, Any]) -> Any:
-        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
-        while line := self._lines.readline():
-            answer = json.loads(line)
-            if "error" in answer:
-                raise RuntimeError(f"{command}: {answer['error'].get('desc', '')}")
-            if "return" in answer:
-                return answer["return"]
-        raise RuntimeError(f"{command}: QEMU closed its monitor")
-
-    def close(self) -> None:
-        self._lines.close()
-        self._socket.close()

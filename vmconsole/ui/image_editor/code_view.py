@@ -21,14 +21,8 @@ class CodeView(QPlainTextEdit):
         self.setTabStopDistance(8 * self.fontMetrics().horizontalAdvance(" "))
         self.setTabChangesFocus(False)
         self._numbers = _LineNumbers(self)
-        self._numbered = True
         self.blockCountChanged.connect(self._on_block_count)
         self.updateRequest.connect(self._on_update_request)
-        self._on_block_count()
-
-    def set_numbered(self, *, on: bool) -> None:
-        self._numbered = on
-        self._numbers.setVisible(on)
         self._on_block_count()
 
     def exact_text(self) -> str:
@@ -36,8 +30,6 @@ class CodeView(QPlainTextEdit):
         return self.document().toRawText().replace(_PARAGRAPH, "\n")
 
     def numbers_width(self) -> int:
-        if not self._numbered:
-            return 0
         digits = max(3, len(str(self.blockCount())))
         return self.fontMetrics().horizontalAdvance("9") * digits + 12
 

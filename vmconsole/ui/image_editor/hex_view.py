@@ -81,10 +81,6 @@ class HexView(QAbstractScrollArea):
     def size_bytes(self) -> int:
         return self._size
 
-    @property
-    def pages_kept(self) -> int:
-        return len(self._pages)
-
     def go_to(self, offset: int, length: int = 1) -> None:
         """Move the cursor, and show it in the middle if it is out of sight."""
         if not self._size:

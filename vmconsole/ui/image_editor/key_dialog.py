@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.image_editor.look import Look
 
-WRONG_KEY = "image-wrong-passphrase"
 BITLOCKER = "BitLocker"
 
 

@@ -132,8 +132,8 @@ class LiveWindow(QMainWindow):
             speaker.connect(self.problem.show_problem)
         self.transfers.note.connect(self.note.say)
         self.progress.cancel_wanted.connect(self.session.cancel)
-        self.browser.entry_selected.connect(self._on_entry_selected)
-        self.browser.file_activated.connect(self._on_file_activated)
+        self.browser.entry_selected.connect(self.viewer.show_selected)
+        self.browser.file_activated.connect(self.viewer.show_activated)
         self.browser.folder_shown.connect(lambda _path: self.problem.put_away())
         self.viewer.saved.connect(self._on_saved)
 
@@ -193,18 +193,6 @@ class LiveWindow(QMainWindow):
             self.progress.begin(self.tr("Waiting for the guest…"))
         else:
             self.progress.end()
-
-    @Slot(object, object)
-    def _on_entry_selected(self, path: str, entry: Entry | None) -> None:
-        if entry is None:
-            self.viewer.show_nothing()
-        else:
-            self.viewer.show_entry(path, entry)
-
-    @Slot(object, object)
-    def _on_file_activated(self, path: str, entry: Entry) -> None:
-        self.viewer.show_entry(path, entry)
-        self.viewer.focus_content()
 
     @Slot(str)
     def _on_saved(self, path: str) -> None:

@@ -127,6 +127,20 @@ class FileViewer(QWidget):
         else:
             self._settle.start()
 
+    @Slot(object, object)
+    def show_selected(self, path: str, entry: Entry | None) -> None:
+        """What the browser has selected: a file, or nothing."""
+        if entry is None:
+            self.show_nothing()
+        else:
+            self.show_entry(path, entry)
+
+    @Slot(object, object)
+    def show_activated(self, path: str, entry: Entry) -> None:
+        """Show this file, and put the keyboard into it."""
+        self.show_entry(path, entry)
+        self.focus_content()
+
     def show_nothing(self) -> None:
         """Nothing is selected; soon, for a moment without a selection lies between any two."""
         self._wanted = None

@@ -13,7 +13,7 @@ from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
-from vmconsole.images.messages import Change, Entry, ImageMode, ImageOverview, ImageSource, SessionState, StateChanged
+from vmconsole.images.messages import Change, ImageMode, ImageOverview, ImageSource, SessionState, StateChanged
 from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.error_view import NOBODY
 from vmconsole.ui.image_editor import names
@@ -174,8 +174,8 @@ class ImageEditorWindow(QMainWindow):
         self.places.filesystem_wanted.connect(self._on_filesystem_wanted)
         self.places.snapshot_wanted.connect(self._on_snapshot_wanted)
         self.unlocking.unlocked.connect(self.show_overview)
-        self.browser.entry_selected.connect(self._on_entry_selected)
-        self.browser.file_activated.connect(self._on_file_activated)
+        self.browser.entry_selected.connect(self.viewer.show_selected)
+        self.browser.file_activated.connect(self.viewer.show_activated)
         self.viewer.saved.connect(lambda _path: self.browser.reload())
         self.draft.apply_wanted.connect(self.draft_actions.ask_apply)
         self.draft.discard_wanted.connect(self.draft_actions.ask_discard)
@@ -323,18 +323,6 @@ class ImageEditorWindow(QMainWindow):
     @Slot(str)
     def _on_snapshot_wanted(self, snapshot: str) -> None:
         self.other_wanted.emit(dataclasses.replace(self.source, snapshot=snapshot))
-
-    @Slot(object, object)
-    def _on_entry_selected(self, path: str, entry: Entry | None) -> None:
-        if entry is None:
-            self.viewer.show_nothing()
-        else:
-            self.viewer.show_entry(path, entry)
-
-    @Slot(object, object)
-    def _on_file_activated(self, path: str, entry: Entry) -> None:
-        self.viewer.show_entry(path, entry)
-        self.viewer.focus_content()
 
     # -- closing -----------------------------------------------------------------------------------------------
 
