@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
 }
 """Room → rooms that it may import, itself aside. ``app`` and the top level may import all."""
 
-IMAGES_MAY_USE_OF_LINKS = {"vmconsole.links.base", "vmconsole.links.ssh"}
+IMAGES_MAY_USE_OF_LINKS = {"vmconsole.links.base", "vmconsole.links.ssh", "vmconsole.links.children"}
 
 GATES: dict[str, tuple[str, ...]] = {
     "libvirt": ("vmconsole/links/libvirt_link.py",),
@@ -47,6 +47,12 @@ GATES: dict[str, tuple[str, ...]] = {
     "subprocess": ("vmconsole/links/", "vmconsole/images/", "vmconsole/app/"),
 }
 """Library → the files, or folders, where it enters."""
+
+STARTS_HOLDING_THE_LOCK = {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"}
+MAY_HOLD_THE_LOCK = {
+    "vmconsole/images/keeper.py",  # a process of its own, with one thread
+    "vmconsole/app/selftest.py",  # there is no window
+}
 
 STANDARD_ONLY = {"inventory", "quotas"}
 
@@ -94,7 +100,7 @@ def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
             continue
         assert parts[1] == room or parts[1] in ROOMS[room], f"{path}: {room} may not import {name}"
         if room == "images" and parts[1] == "links":
-            assert name in IMAGES_MAY_USE_OF_LINKS, f"{path}: of links, images may use base and ssh only, not {name}"
+            assert name in IMAGES_MAY_USE_OF_LINKS, f"{path}: of links, images may not use {name}"
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
@@ -110,6 +116,33 @@ def test_each_library_enters_through_its_gate(path: Path) -> None:
             assert top in sys.stdlib_module_names or top == "vmconsole", f"{here}: {name} is not the standard library"
         else:
             assert top in sys.stdlib_module_names or top == "vmconsole", f"{name} has no gate: add it to the table"
+
+
+def starts_of(text: str) -> list[int]:
+    """The lines in which a program is started by Popen, which holds Python's lock until the program runs."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = ast.unparse(node.func.value)
+            if (owner == "subprocess" and node.func.attr in STARTS_HOLDING_THE_LOCK) or (
+                owner == "os" and node.func.attr.startswith(("popen", "system", "fork", "posix_spawn", "spawn"))
+            ):
+                found.append(node.lineno)
+        if isinstance(node, ast.ImportFrom) and node.module == "subprocess":
+            found += [node.lineno for alias in node.names if alias.name in STARTS_HOLDING_THE_LOCK]
+    return found
+
+
+def test_no_program_is_started_with_the_lock_that_the_window_needs() -> None:
+    """It is ``vmconsole.links.children`` that starts programs."""
+    found = {str(path.relative_to(ROOT)): starts_of(path.read_text("utf-8")) for path in sources()}
+    assert {path for path, lines in found.items() if lines} == MAY_HOLD_THE_LOCK
+
+
+def test_a_start_with_the_lock_is_found() -> None:
+    assert starts_of("subprocess.run(['x'])\nsubprocess.Popen('x')\nos.system('x')") == [1, 2, 3]
+    assert starts_of("from subprocess import check_output") == [1]
+    assert not starts_of("from vmconsole.links.children import run\nrun(['x'])\nx: subprocess.Popen[bytes]")
 
 
 def test_everything_but_the_window_can_be_imported_without_qt() -> None:

@@ -247,11 +247,16 @@ def test_devices_cannot_be_delivered_even_by_name(tmp_path: Path) -> None:
         _delivered(tmp_path, "touch it", said="/dev/null")
 
 
-def test_nothing_is_left_running(tmp_path: Path) -> None:
-    before = {t.name for t in threading.enumerate()}
-    (tmp_path / "own").mkdir()
-    prisoner = Prisoner(tmp_path / "own")
+def _begin_and_end(folder: Path) -> None:
+    prisoner = Prisoner(folder)
     group = _group(prisoner.process.pid)
     prisoner.end()
     disks.until(lambda: not any(map(disks.alive, group)), what="all is gone")
+
+
+def test_nothing_is_left_running(tmp_path: Path) -> None:
+    before = {t.name for t in threading.enumerate()}
+    (tmp_path / "own").mkdir()
+    for _ in range(5):  # an end in the middle of bubblewrap's start
+        _begin_and_end(tmp_path / "own")
     assert {t.name for t in threading.enumerate()} == before

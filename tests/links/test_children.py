@@ -41,6 +41,22 @@ def test_a_child_leads_a_session_and_has_no_file_of_ours(tmp_path: Path) -> None
     assert set(files) <= {0, 1, 2}
 
 
+def test_files_that_are_passed_keep_their_numbers_and_all_others_stay_here(tmp_path: Path) -> None:
+    opened = [os.open(tmp_path, os.O_RDONLY) for _ in range(6)]
+    for fd in opened[:4]:  # Python's own are not; others' may be
+        os.set_inheritable(fd, True)
+    passed = (opened[4], opened[1])
+    with Child(["sh", "-c", "ls /proc/$$/fd; readlink /proc/$$/fd/$1", "sh", str(opened[1])], **PIPES,
+               pass_fds=passed) as child:  # fmt: skip
+        out, _ = child.communicate(timeout=10)
+    *files, place = out.decode().split()
+    assert set(map(int, files)) - {0, 1, 2} == set(passed)
+    assert place == str(tmp_path)
+    assert [os.get_inheritable(fd) for fd in opened] == [True] * 4 + [False] * 2  # ours are as they were
+    for fd in opened:
+        os.close(fd)
+
+
 def test_signals_that_python_ignores_are_not_ignored_by_a_child() -> None:
     child = Child(["grep", "SigIgn", "/proc/self/status"], **PIPES)
     out, _ = child.communicate(timeout=10)

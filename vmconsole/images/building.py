@@ -13,6 +13,7 @@ import sys
 from vmconsole.images.confine import cache_folder, is_built
 from vmconsole.images.hints import explained
 from vmconsole.inventory.errors import ImageError
+from vmconsole.links.children import run
 
 _DEADLINE_S = 600.0
 
@@ -23,12 +24,10 @@ def build_appliance(cache_dir: str) -> None:
     if is_built(folder):
         return
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "vmconsole.images.worker", "--build-appliance", cache_dir],
-            stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_DEADLINE_S,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "vmconsole.images.worker", "--build-appliance", cache_dir]
+        done = run(command, deadline_s=_DEADLINE_S)
     except subprocess.TimeoutExpired as error:
         raise ImageError("The appliance that reads images could not be built in time.", where=str(folder)) from error
     if not (folder / "appliance.d" / "root").exists():
-        said = done.stderr.decode(errors="replace")[-2000:]
+        said = done.err.decode(errors="replace")[-2000:]
         raise explained("The appliance that reads images could not be built.", said, where=str(folder))

@@ -25,6 +25,7 @@ from vmconsole.images import keeper, requests
 from vmconsole.images.processes import kill
 from vmconsole.inventory.errors import ImageError
 from vmconsole.inventory.resources import resource as data_file
+from vmconsole.links.children import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -256,10 +257,8 @@ def _path(kept: Mapping[str, str]) -> str:
 
 
 def _popen(command: list[str], environment: Mapping[str, str], fds: tuple[int, ...]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        env=dict(environment), pass_fds=fds,
-    )  # fmt: skip
+    pipe = subprocess.PIPE
+    return Child(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, pass_fds=fds)
 
 
 def _received(control: socket.socket) -> str:

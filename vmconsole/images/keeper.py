@@ -16,6 +16,7 @@ import ctypes
 import json
 import os
 import select
+import signal
 import socket
 import stat
 import subprocess
@@ -29,6 +30,7 @@ _LONGEST = 1 << 16
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT = 1, 2, 4, 32
 _MS_BIND, _MS_REC, _MS_SLAVE, _MS_SHARED = 4096, 16384, 1 << 19, 1 << 20
 _MNT_DETACH = 2
+_PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +41,7 @@ def main(arguments: list[str]) -> int:
     walls, command = arguments[2 : 2 + int(arguments[1])], arguments[2 + int(arguments[1]) :]
     try:
         _make_namespace()
+        _call("prctl", _PR_SET_CHILD_SUBREAPER, 1)
         _try(walls)
         child = subprocess.Popen([*walls, *command])
     except (OSError, subprocess.SubprocessError) as error:
@@ -99,7 +102,19 @@ def _serve(control: socket.socket, child: subprocess.Popen[bytes]) -> int:
             except (OSError, ValueError, TypeError) as error:
                 _answer(control, str(error))
     finally:
-        child.kill()
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """bubblewrap's second process ends with its first, but for a moment at its start, in which it would wait for ever:
+    it becomes ours when the first one goes."""
+    child.kill()
+    child.wait()
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        left = file.read().split()
+    for pid in map(int, left):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _answer(control: socket.socket, words: str) -> None:

@@ -15,6 +15,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmconsole.links.children import run
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _QMP = b'{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n'
 _DEADLINE_S = 5.0
@@ -65,10 +67,10 @@ def probe(program: str) -> Acceleration:
         "-cpu", "max", "-m", "64", "-S", "-qmp", "stdio",
     ]  # fmt: skip
     try:
-        done = subprocess.run(command, input=_QMP, capture_output=True, timeout=_DEADLINE_S, check=False)
+        done = run(command, deadline_s=_DEADLINE_S, feed=_QMP)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Acceleration(works=False, said=str(error))
-    return Acceleration(works=done.returncode == 0, said=done.stderr.decode(errors="replace").strip()[-500:])
+    return Acceleration(works=done.status == 0, said=done.err.decode(errors="replace").strip()[-500:])
 
 
 def _qemu() -> str | None:

@@ -15,10 +15,13 @@ from vmconsole.images.hints import explained
 from vmconsole.images.leftovers import make_folder
 from vmconsole.images.nbd import NbdClient
 from vmconsole.inventory.errors import ImageError
+from vmconsole.links.children import Child, run
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+    from vmconsole.links.base import Completed
 
 _IMG_DEADLINE_S = 60.0
 _LOCK_PATIENCE_S = 10.0
@@ -35,20 +38,17 @@ def qemu_img(*arguments: str | Path, fine: tuple[int, ...] = (0,)) -> bytes:
     ends_at = time.monotonic() + _LOCK_PATIENCE_S
     while True:
         done = _run_img([os.fspath(a) for a in arguments])
-        if done.returncode in fine:
-            return done.stdout
-        said = done.stderr.decode(errors="replace")
+        if done.status in fine:
+            return done.out
+        said = done.err.decode(errors="replace")
         if " lock" not in said or time.monotonic() > ends_at:
             raise explained("The draft's file cannot be used.", said, where=" ".join(map(str, arguments[-2:])))
         time.sleep(_POLL_S)
 
 
-def _run_img(arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
+def _run_img(arguments: list[str]) -> Completed:
     try:
-        return subprocess.run(
-            ["qemu-img", *arguments], capture_output=True, check=False, timeout=_IMG_DEADLINE_S,
-            env={**os.environ, **_ENGLISH},
-        )  # fmt: skip
+        return run(["qemu-img", *arguments], deadline_s=_IMG_DEADLINE_S, env={**os.environ, **_ENGLISH})
     except FileNotFoundError as error:
         raise ImageError(
             "This computer has no qemu-img, which drafts need.",
@@ -104,9 +104,9 @@ class Server:
         command += ["--read-only"] if self._is_read_only else ["--cache=writeback", "--discard=unmap"]
         log = self._folder / "log"
         with log.open("wb") as noise:
-            process = self._process = subprocess.Popen(
+            process = self._process = Child(
                 ["/bin/sh", "-c", _GUARDED, "sh", *command, "--", os.fspath(self._file)], stdin=subprocess.PIPE,
-                stdout=noise, stderr=noise, start_new_session=True, env={**os.environ, **_ENGLISH},
+                stdout=noise, stderr=noise, env={**os.environ, **_ENGLISH},
             )  # fmt: skip
         ends_at = time.monotonic() + _SERVER_DEADLINE_S
         pid_file = self._folder / "s.pid"

@@ -28,7 +28,8 @@ _OPAQUE_BYTES = 1024
 _NEEDED = (
     "posix_spawnp", "posix_spawnattr_init", "posix_spawnattr_destroy", "posix_spawnattr_setflags",
     "posix_spawnattr_setsigdefault", "posix_spawn_file_actions_init", "posix_spawn_file_actions_destroy",
-    "posix_spawn_file_actions_adddup2", "posix_spawn_file_actions_addclosefrom_np", "gnu_get_libc_version",
+    "posix_spawn_file_actions_adddup2", "posix_spawn_file_actions_addclose", "posix_spawn_file_actions_addclosefrom_np",
+    "gnu_get_libc_version",
 )  # fmt: skip
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that a child must have back as they were (``restore_signals`` of Popen)."""
@@ -39,9 +40,13 @@ class Child(subprocess.Popen[bytes]):
 
     def __init__(
         self, command: Sequence[str], *, stdin: Any = None, stdout: Any = None, stderr: Any = None,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None, pass_fds: Sequence[int] = (),
     ) -> None:  # fmt: skip
-        super().__init__(list(command), stdin=stdin, stdout=stdout, stderr=stderr, env=env, start_new_session=True)
+        """``pass_fds`` keep their numbers, which are above 2."""
+        super().__init__(
+            list(command), stdin=stdin, stdout=stdout, stderr=stderr, env=env, pass_fds=tuple(pass_fds),
+            start_new_session=True,
+        )  # fmt: skip
 
     def _execute_child(
         self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any, env: Any,
@@ -56,7 +61,7 @@ class Child(subprocess.Popen[bytes]):
             return
         pipes = ends[:6]  # three pairs: the child's end first for its input, last for its output and errors
         try:
-            self.pid = _spawn(libc, args, env, (pipes[0], pipes[3], pipes[5]))
+            self.pid = _spawn(libc, args, env, (pipes[0], pipes[3], pipes[5]), sorted(pass_fds))
             self._child_created = True
         finally:
             self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # as above
@@ -83,8 +88,10 @@ def _libc() -> ctypes.CDLL | None:
     return libc if all(hasattr(libc, name) for name in _NEEDED) else None
 
 
-def _spawn(libc: ctypes.CDLL, command: list[str], env: Mapping[str, str] | None, ends: tuple[int, int, int]) -> int:
-    """The process id. ``ends`` become 0, 1 and 2 of the child (-1: as here); all else is closed in it."""
+def _spawn(
+    libc: ctypes.CDLL, command: list[str], env: Mapping[str, str] | None, ends: tuple[int, int, int], passed: list[int]
+) -> int:
+    """The process id. ``ends`` become 0, 1 and 2 of the child (-1: as here); all but ``passed`` is closed in it."""
     pid, opaque = ctypes.c_int(), ctypes.create_string_buffer
     actions, attributes, signals = opaque(_OPAQUE_BYTES), opaque(_OPAQUE_BYTES), _signal_set()
     high = [_above_standard(end) for end in ends]
@@ -94,7 +101,7 @@ def _spawn(libc: ctypes.CDLL, command: list[str], env: Mapping[str, str] | None,
         for number, end in enumerate(high):
             if end != -1:
                 _check(libc.posix_spawn_file_actions_adddup2(actions, end, number), command)
-        _check(libc.posix_spawn_file_actions_addclosefrom_np(actions, 3), command)
+        _check(_close_others(libc, actions, passed), command)
         _check(libc.posix_spawnattr_setsigdefault(attributes, signals), command)
         _check(libc.posix_spawnattr_setflags(attributes, ctypes.c_short(_SETSIGDEF | _SETSID)), command)
         words, variables = _words(command), _words(f"{k}={v}" for k, v in (os.environ if env is None else env).items())
@@ -106,6 +113,16 @@ def _spawn(libc: ctypes.CDLL, command: list[str], env: Mapping[str, str] | None,
             if copy != end:
                 os.close(copy)
     return pid.value
+
+
+def _close_others(libc: ctypes.CDLL, actions: Any, passed: list[int]) -> int:
+    """Close all above 2 but ``passed``. To close what is not open is no failure; a dup2 to itself lets an open file
+    through the exec. Source: POSIX, posix_spawn_file_actions_adddup2."""
+    first_free = max(passed, default=2) + 1
+    codes = [libc.posix_spawn_file_actions_addclose(actions, fd) for fd in set(range(3, first_free)) - set(passed)]
+    codes += [libc.posix_spawn_file_actions_adddup2(actions, fd, fd) for fd in passed]
+    codes.append(libc.posix_spawn_file_actions_addclosefrom_np(actions, first_free))
+    return next(filter(None, codes), 0)
 
 
 def _above_standard(end: int) -> int:

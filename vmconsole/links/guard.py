@@ -13,6 +13,8 @@ import contextlib
 import subprocess
 from typing import TYPE_CHECKING
 
+from vmconsole.links.children import Child
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,10 +37,10 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
+        # In a session of its own: neither Ctrl+C nor the end of a terminal takes it along.
+        self._process = Child(
             ["/bin/sh", "-c", _WATCH, "vmconsole-guard", str(self._run_dir)],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,  # neither Ctrl+C nor the end of a terminal takes it along
         )  # fmt: skip
 
     def close(self) -> None:
