@@ -131,11 +131,19 @@ class LiveSession:
     # -- from and to this machine ------------------------------------------------------------------------------
 
     def import_paths(
-        self, paths: Sequence[Path], folder: str, *, conflict: Conflict, ownership: Ownership | None = None
+        self,
+        paths: Sequence[Path],
+        folder: str,
+        *,
+        conflict: Conflict = Conflict.REFUSE,
+        ownership: Ownership | None = None,
+        choices: Sequence[Conflict] = (),
     ) -> Future[Transferred]:
-        """New files get the folder's owner, whatever ``ownership`` says; replaced ones keep theirs."""
+        """New files get the folder's owner, whatever ``ownership`` says; replaced ones keep theirs. ``choices``, if
+        there are any, are for each path."""
         del ownership
-        return self.submit(lambda: Bringing(self._guest, self._cancelled, conflict).bring(paths, folder))
+        answers = tuple(choices) or (conflict,) * len(paths)
+        return self.submit(lambda: Bringing(self._guest, self._cancelled, answers).bring(paths, folder))
 
     def export_paths(self, guest_paths: Sequence[str], folder: Path) -> Future[Transferred]:
         return self.submit(lambda: Fetching(self._guest, self._cancelled).fetch(guest_paths, folder))

@@ -68,15 +68,21 @@ class _Counted:
 class Bringing:
     """Local files into a guest's folder."""
 
-    def __init__(self, guest: LiveGuest, cancelled: Event, conflict: Conflict) -> None:
+    def __init__(self, guest: LiveGuest, cancelled: Event, answers: Sequence[Conflict]) -> None:
+        """``answers``: what to do with each path if its name is taken."""
         self._guest = guest
-        self._conflict = conflict
+        self._answers = answers
+        self._conflict = Conflict.REFUSE
         self._count = _Counted(cancelled)
 
     def bring(self, paths: Sequence[Path], folder: str) -> Transferred:
         there = {entry.name for entry in self._guest.list_folder(folder).entries}
+        made: list[str] = []
         with _local_trouble("read"):
-            made = [self._bring(path, folder, there, 0) for path in paths]
+            for path, answer in zip(paths, self._answers, strict=True):
+                self._conflict = answer
+                made.append(self._bring(path, folder, there, 0))
+                there.add(posixpath.basename(made[-1]))
         count = self._count
         return Transferred(count.files, count.bytes, tuple(p for p in made if p), tuple(count.skipped))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from vmconsole.images.messages import Conflict, Device, Filesystem, Ownership
 from vmconsole.images.tool_requests import ToolRequest
-from vmconsole.inventory.errors import Explanation
+from vmconsole.inventory.errors import Explanation, ImageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,16 @@ class Import:
     room_bytes: int
     """What the draft may grow by."""
     ownership: Ownership = Ownership.FOLDER
+    choices: tuple[Conflict, ...] = ()
+    """For each of what comes, in its order; empty: ``conflict`` for all."""
+    is_bundle: bool = False
+    """``local_paths`` is one bundle of another image (``images.bundle``), and all is kept as it was there."""
+
+    def answers(self, count: int) -> tuple[Conflict, ...]:
+        """What to do with each of ``count`` top names. Raises ImageError."""
+        if self.choices and len(self.choices) != count:
+            raise ImageError("What is to be brought in is not what was asked about.", advice="Try again.")
+        return self.choices or (self.conflict,) * count
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,8 @@ class Export:
 
     paths: tuple[str, ...]
     local_folder: str
+    is_bundle: bool = False
+    """As a bundle for another image; the answer has its path alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ session's own threads. Requests are done one after the other, in the order they 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from vmconsole.images import names, requests, rows
+from vmconsole.images.brought import brought
 from vmconsole.images.client import GuestfsClient
 from vmconsole.images.draft_work import DraftWork, Hooks
 from vmconsole.images.file_tools import ImageTools, ToolDesk
@@ -50,8 +52,6 @@ T = TypeVar("T")
 _QUICK_S = 120.0
 _TRANSFER_S = 24 * 3600.0
 _FINISH_S = 300.0
-_NAMED_CHANGES = 20
-"""As many things that came together are changes of their own; more are one."""
 _MAY_OPEN = {SessionState.NEW, SessionState.APPLIED, SessionState.LOST, SessionState.FAILED}
 
 
@@ -169,17 +169,33 @@ class ImageSession:
         *,
         conflict: Conflict = Conflict.REFUSE,
         ownership: Ownership = Ownership.FOLDER,
+        choices: Sequence[Conflict] = (),
     ) -> Future[Transferred]:
         """Copy local files and folders into a guest folder. Modes, times, links and holes are kept; ``ownership`` says
-        whose they are. A cancelled import leaves nothing behind."""
+        whose they are; ``choices``, one for each path, say what to do where ``conflict`` is not for all. A cancelled
+        import leaves nothing behind."""
         local = tuple(os.path.abspath(p) for p in local_paths)
-        return self._jobs.submit(lambda: self._import(local, folder, conflict, ownership))
+        request = requests.Import(local, folder, conflict, 0, ownership, tuple(choices))
+        return self._jobs.submit(lambda: self._import(request))
 
     def export_paths(self, guest_paths: Sequence[str], local_folder: Path) -> Future[Transferred]:
         """Copy guest files and folders into a local folder; a name that is taken gets « (2)». Links and device nodes
         inside folders are left out and named in ``skipped``. A cancelled export leaves nothing behind."""
         request = requests.Export(tuple(guest_paths), os.path.abspath(local_folder))
         return self._jobs.submit(lambda: self._asked(request, Transferred, deadline_s=_TRANSFER_S))
+
+    def carry_out(self, guest_paths: Sequence[str], local_folder: Path) -> Future[Transferred]:
+        """Copy guest files and folders, with all that they are, into a bundle in a local folder: for ``carry_in`` of
+        another image. The answer's one path is the bundle's."""
+        request = requests.Export(tuple(guest_paths), os.path.abspath(local_folder), is_bundle=True)
+        return self._jobs.submit(lambda: self._asked(request, Transferred, deadline_s=_TRANSFER_S))
+
+    def carry_in(self, bundle: Path, folder: str, *, choices: Sequence[Conflict] = ()) -> Future[Transferred]:
+        """Put what a bundle holds into a guest folder, as it was where it comes from. ``choices`` is for each of its
+        top names, in the order of ``carry_out``; without them, names that are taken are refused."""
+        local = (os.path.abspath(bundle),)
+        request = requests.Import(local, folder, Conflict.REFUSE, 0, choices=tuple(choices), is_bundle=True)
+        return self._jobs.submit(lambda: self._import(request))
 
     def make_folder(self, path: str) -> Future[None]:
         """Make one folder (0755, owner of its parent). Refused if the name is taken."""
@@ -392,20 +408,13 @@ class ImageSession:
         draft.add(verb, written.path, size_bytes=len(data))
         self._announce_changes(draft)
 
-    def _import(
-        self, local_paths: tuple[str, ...], folder: str, conflict: Conflict, ownership: Ownership
-    ) -> Transferred:
+    def _import(self, request: requests.Import) -> Transferred:
         draft = self._draft()
         draft.check_room(0)
-        request = requests.Import(local_paths, folder, conflict, draft.room_bytes(), ownership)
+        request = dataclasses.replace(request, room_bytes=draft.room_bytes())
         done = self._asked(request, Transferred, deadline_s=_TRANSFER_S)
-        if len(done.paths) > _NAMED_CHANGES:
-            # One line for one step: thousands would make the list useless, and writing each down takes minutes.
-            draft.add(ChangeVerb.WRITTEN, folder, detail=f"({done.files} files added)", size_bytes=done.bytes)
-        else:
-            detail = "" if len(done.paths) == done.files else f"({done.files} files in all)"
-            for path in done.paths:
-                draft.add(ChangeVerb.ADDED, path, detail=detail)
+        for line in brought(done, request.folder):
+            draft.add(line.verb, line.path, detail=line.detail, size_bytes=line.size_bytes)
         self._announce_changes(draft)
         return done
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import guestfs
 
 from vmconsole.images import confine, names, requests, tool_requests, wire
-from vmconsole.images.child import editing, exporting, importing, listing, plugging, tool_desk, whole
+from vmconsole.images.child import carrying, editing, exporting, importing, listing, plugging, tool_desk, whole
 from vmconsole.images.child.handle import Cancelled, Work
 from vmconsole.images.child.raw_names import ByteHandle
 from vmconsole.images.child.searching import Tasks
@@ -261,8 +261,10 @@ def done(work: Work, request: requests.Request) -> object:
         case requests.Write(path, data):
             return editing.write_file(work, path, data)
         case requests.Import():
-            return importing.import_paths(work, request)
+            return carrying.carry_in(work, request) if request.is_bundle else importing.import_paths(work, request)
         case requests.Export(paths, local_folder):
+            if request.is_bundle:
+                return carrying.carry_out(work, request)
             return exporting.export_paths(work, paths, local_folder)
         case requests.MakeFolder(path):
             editing.make_folder(work, path)

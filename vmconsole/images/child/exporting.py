@@ -26,6 +26,8 @@ from vmconsole.images.hints import explained
 from vmconsole.images.messages import Transferred
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmconsole.images.child.handle import Stat, Work
 
 _LISTED_BYTES = 1 << 20
@@ -78,12 +80,19 @@ def _export_link(work: Work, path: str, local: str, tally: Tally, siblings: froz
     if target.split("/")[0] not in siblings or not stays_inside(names.base(path), target):
         return False
     os.symlink(target, local)
-    put_on(local, _attributes(work, path, found), tally, is_link=True)
+    put_on(local, attributes(work, path, found), tally, is_link=True)
     tally.files += 1
     return True
 
 
 def _export_file(work: Work, path: str, local: str, found: Stat, tally: Tally) -> None:
+    copy_content(work, path, local, found, tally)
+    put_on(local, attributes(work, path, found), tally)
+    tally.files += 1
+
+
+def copy_content(work: Work, path: str, local: str, found: Stat, tally: Tally) -> None:
+    """Into a new file of this machine; holes stay holes."""
     size, position = found["st_size"], 0
     is_sparse = found["st_blocks"] * 512 < size
     before, total = (tally.bytes, tally.total_bytes) if tally.total_bytes else (0, size)
@@ -97,11 +106,11 @@ def _export_file(work: Work, path: str, local: str, found: Stat, tally: Tally) -
             position += len(part)
             work.move(f"Exporting {names.shown_text(names.base(path))}", before + position, total)
         into.truncate(position)
-    put_on(local, _attributes(work, path, found), tally)
-    tally.files, tally.bytes = tally.files + 1, tally.bytes + position
+    tally.bytes += position
 
 
-def _attributes(work: Work, path: str, found: Stat) -> Attributes:
+def attributes(work: Work, path: str, found: Stat) -> Attributes:
+    """What a thing of the image is like, a link itself."""
     try:
         xattrs = tuple((x["attrname"], x["attrval"]) for x in work.handle.lgetxattrs(path))
     except RuntimeError:
@@ -119,14 +128,13 @@ def _nanoseconds(found: Stat, which: str) -> int:
 
 def _export_folder(work: Work, path: str, local: str, tally: Tally) -> None:
     """As one tar stream; big files by themselves, because tar is slow with them."""
-    size, big = _measured(work, path)
+    size, big = measured(work, path)
     tally.total_bytes = tally.bytes + size
     words = f"Exporting {names.shown_text(names.base(path))}"
     unpacker = Unpacker(local, tally, lambda: work.move(words, tally.bytes, tally.total_bytes))
-    excludes = ["./" + _as_pattern(name) for name in big]
 
     def give(pipe: str) -> None:
-        work.handle.tar_out(path, pipe, numericowner=True, xattrs=True, excludes=excludes)
+        work.handle.tar_out(path, pipe, numericowner=True, xattrs=True, excludes=excluded(big))
 
     try:
         stream_out(work, unpacker.read, give)
@@ -139,7 +147,7 @@ def _export_folder(work: Work, path: str, local: str, tally: Tally) -> None:
     tally.total_bytes = 0
 
 
-def _measured(work: Work, path: str) -> tuple[int, list[str]]:
+def measured(work: Work, path: str) -> tuple[int, list[str]]:
     """How many bytes are below a folder, and its big files, relative to it; nothing where the appliance cannot tell.
 
     Of names, the shell there is given the folder's alone, in octal; those that it finds come back as base64.
@@ -158,6 +166,11 @@ def _measured(work: Work, path: str) -> tuple[int, list[str]]:
         return int(size), [os.fsdecode(name) for name in found if b"\n" not in name]
     except (RuntimeError, ValueError):
         return 0, []
+
+
+def excluded(big: Sequence[str]) -> list[str]:
+    """What tar is told to leave out."""
+    return ["./" + _as_pattern(name) for name in big]
 
 
 def _as_pattern(name: str) -> str:

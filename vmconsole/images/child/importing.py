@@ -7,6 +7,7 @@ and only then takes its place: a cancel or a full disk leaves nothing half-done.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -61,29 +62,41 @@ def _data_bytes(item: Item) -> int:
 def import_paths(work: Work, request: Import) -> Transferred:
     into = names.ordinary_path(request.folder)
     try:
-        plan = _planned(work, request.local_paths, into, request.conflict)
-        check_room(plan.total_bytes, request.room_bytes)
-        check_guest_room(work.handle, plan.total_bytes, into)
-        if plan.items:
-            with placed_in(work, into, [item.name for item in plan.tops], is_fresh=plan.is_fresh) as staged:
-                _send(work, plan, staged, _tailor(work.handle, into, request.ownership))
-                staged.place([item.name for item in plan.tops], {item.name: item.is_folder for item in plan.items})
+        plan = _planned(work, request, into)
+        done = bring(work, plan, into, request.room_bytes, _tailor(work.handle, into, request.ownership))
     except RuntimeError as error:
         raise work.failed(f"The files cannot be imported into {into}.", error) from error
     except OSError as error:
         raise explained(
             "A local file cannot be read.", str(error), where=names.shown_text(str(error.filename))
         ) from error
+    return dataclasses.replace(done, not_kept=_not_kept(plan, request.ownership))
+
+
+def bring(work: Work, plan: Plan, into: str, room_bytes: int, dress_of: Callable[[Item], Dress]) -> Transferred:
+    """All of a plan, or nothing."""
+    try:
+        check_room(plan.total_bytes, room_bytes)
+        check_guest_room(work.handle, plan.total_bytes, into)
+        if plan.items:
+            with placed_in(work, into, [item.name for item in plan.tops], is_fresh=plan.is_fresh) as staged:
+                _send(work, plan, staged, dress_of)
+                staged.place([item.name for item in plan.tops], {item.name: item.is_folder for item in plan.items})
+    except RuntimeError as error:
+        raise work.failed(f"The files cannot be imported into {into}.", error) from error
     placed = tuple(names.join(into, item.name) for item in plan.tops)
-    return Transferred(
-        plan.file_count, plan.total_bytes, placed, plan.skipped, not_kept=_not_kept(plan, request.ownership)
-    )
+    return Transferred(plan.file_count, plan.total_bytes, placed, plan.skipped)
 
 
-def _planned(work: Work, local_paths: tuple[str, ...], into: str, conflict: Conflict) -> Plan:
-    taken = set(addressable_names(work.handle, into))
+def taken_in(work: Work, into: str) -> set[str]:
+    """The names in a folder."""
+    return set(addressable_names(work.handle, into))
+
+
+def _planned(work: Work, request: Import, into: str) -> Plan:
+    taken = taken_in(work, into)
     found, is_fresh = Gathering(), True
-    for local in local_paths:
+    for local, conflict in zip(request.local_paths, request.answers(len(request.local_paths)), strict=True):
         name = free_or_refused(names.checked_name(os.path.basename(local.rstrip("/"))), taken, conflict, into)
         if name is None:
             found.skipped.append(f"{names.shown_text(os.path.basename(local))}: is there already")

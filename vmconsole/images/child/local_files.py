@@ -34,6 +34,10 @@ class Item:
     xattrs: tuple[tuple[str, bytes], ...] = ()
     same_as: str = ""
     """The name of an earlier item that is the same file (a hard link)."""
+    target: str = ""
+    """Of a link that is not one on this machine."""
+    is_exact: bool = False
+    """Whether its time is kept to the nanosecond even where that alone costs a header."""
 
     @property
     def is_folder(self) -> bool:

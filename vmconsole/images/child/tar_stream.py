@@ -48,7 +48,7 @@ class TarWriter:
         if item.same_as:
             self._pipe.write(_header(item, dress, 0, tarfile.LNKTYPE, linkname=item.same_as))
         elif stat.S_ISLNK(item.found.st_mode):
-            self._pipe.write(_header(item, dress, 0, tarfile.SYMTYPE, linkname=os.readlink(item.local)))
+            self._pipe.write(_header(item, dress, 0, tarfile.SYMTYPE, linkname=item.target or os.readlink(item.local)))
         elif stat.S_ISDIR(item.found.st_mode):
             self._pipe.write(_header(item, dress, 0, tarfile.DIRTYPE))
         elif item.is_sent_apart:
@@ -119,7 +119,7 @@ def _header(item: Item, dress: Dress, size: int, kind: bytes, *, linkname: str =
         if number > most:
             records.append((key, str(number).encode()))
     nanoseconds = item.found.st_mtime_ns % 10**9
-    if records and nanoseconds:
+    if nanoseconds and (records or item.is_exact):
         # By itself it is not worth a header of its own for each of thousands of small files.
         records.append((b"mtime", f"{item.found.st_mtime_ns // 10**9}.{nanoseconds:09}".encode()))
     plain_name = b"sparse" if is_sparse_file else name

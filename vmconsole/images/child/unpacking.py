@@ -51,7 +51,7 @@ class Unpacker:
         local = os.path.join(self._folder, *parts)
         if member.isdir():
             os.makedirs(local, mode=0o700, exist_ok=True)
-            self._folders.append((local, _attributes(member)))
+            self._folders.append((local, attributes_of(member)))
         elif not parts:
             return
         elif member.isreg():
@@ -69,7 +69,7 @@ class Unpacker:
                 self._tally.bytes += len(part)
                 self._moved()
             into.truncate(member.size)
-        put_on(local, _attributes(member), self._tally)
+        put_on(local, attributes_of(member), self._tally)
         self._tally.files += 1
 
     def _make_link(self, name: str, local: str, member: tarfile.TarInfo) -> None:
@@ -77,7 +77,7 @@ class Unpacker:
             self._make_hard_link(member, local)
         elif stays_inside(name, member.linkname):
             os.symlink(member.linkname, local)
-            put_on(local, _attributes(member), self._tally, is_link=True)
+            put_on(local, attributes_of(member), self._tally, is_link=True)
             self._tally.files += 1
         else:
             self._tally.skipped.append(f"{names.shown_text(member.name)}: a link that leads out of the folder")
@@ -117,8 +117,9 @@ def write_with_holes(into: BinaryIO, part: bytes) -> None:
             into.write(block)
 
 
-def _attributes(member: tarfile.TarInfo) -> Attributes:
-    kind = stat.S_IFDIR if member.isdir() else stat.S_IFREG
+def attributes_of(member: tarfile.TarInfo) -> Attributes:
+    """What a member of the stream is like."""
+    kind = stat.S_IFDIR if member.isdir() else stat.S_IFLNK if member.issym() else stat.S_IFREG
     seconds, _, fraction = member.pax_headers.get("mtime", str(int(member.mtime))).partition(".")
     mtime_ns = int(seconds) * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
     xattrs = tuple(
