@@ -48,6 +48,7 @@ _PLAIN = (
     | Qt.ItemFlag.ItemNeverHasChildren
     | Qt.ItemFlag.ItemIsDragEnabled
 )
+_NONE = Qt.ItemFlag.NoItemFlags
 _EDITABLE = _PLAIN | Qt.ItemFlag.ItemIsEditable
 _ICONS = {EntryKind.FILE: "file", EntryKind.FOLDER: "folder", EntryKind.LINK: "file-link"}
 
@@ -122,6 +123,10 @@ class FileModel(QAbstractTableModel):
     def entries(self) -> list[Entry]:
         """The rows in their order."""
         return [self._entries[name] for name in self._order]
+
+    def all_entries(self) -> list[Entry]:
+        """Also those that the filter hides."""
+        return list(self._entries.values())
 
     def row_of(self, name: str) -> int | None:
         try:
@@ -239,9 +244,10 @@ class FileModel(QAbstractTableModel):
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
         # The view asks this of every row when it lays them out, so nothing is put together here.
-        if not 0 <= index.row() < len(self._order):
-            return Qt.ItemFlag.NoItemFlags
-        return _EDITABLE if self.may_rename and index.column() == NAME else _PLAIN
+        column = index.column()
+        if column == NAME:
+            return _EDITABLE if self.may_rename else _PLAIN
+        return _PLAIN if column > NAME else _NONE
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         if not 0 <= column < len(self.columns):
