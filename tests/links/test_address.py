@@ -92,7 +92,7 @@ def test_a_jump_host_goes_to_ssh_and_not_to_libvirt() -> None:
     assert uri.ssh_options()[-2:] == ("-J", "me@bastion:2222,[::1]:22")
     assert uri.read_only
     assert uri.for_libvirt() == "qemu+ssh://root@kvm1/system?mode=auto"
-    assert "vmconsole" not in uri.for_libvirt(ssh_wrapper="/run/x").replace("/run/x", "")
+    assert uri.for_libvirt(socket="/run/x") == "qemu+unix:///system?socket=%2Frun%2Fx"
     only = parse_uri("qemu:///system?vmconsole_readonly=1")
     assert (only.for_libvirt(), only.is_local_daemon) == ("qemu:///system", True)
 

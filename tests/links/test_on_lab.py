@@ -114,6 +114,12 @@ def test_three_hosts_at_once_with_one_ssh_connection_each(lab: Lab, connect: Con
         assert ssh_connections(host) == 1
 
 
+@pytest.mark.parametrize("more", ["&proxy=netcat", "&proxy=native&mode=legacy"])
+def test_libvirts_ways_at_the_host_can_be_chosen(host: LabHost, connect: Connect, more: str) -> None:
+    _, posted = connect(f"{host.uri}{more}")
+    assert named(posted.listing(), host.off_guest).state is GuestState.SHUT_OFF
+
+
 def test_figures_of_libvirt_stand_in_where_there_is_no_sampler(host: LabHost, connect: Connect) -> None:
     link, posted = connect(host.uri)
     guest = named(posted.listing(), "g11")

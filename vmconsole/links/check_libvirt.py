@@ -35,14 +35,14 @@ def ask_libvirt(uri: ConnectionUri, shell: Shell | None, *, deadline_s: float = 
 def _door(uri: ConnectionUri, shell: Shell | None, folder: Path) -> tuple[str, Door | None]:
     if isinstance(shell, SshShell):
         door = shell.rpc_door()
-        return uri.for_libvirt(ssh_wrapper=str(door.script)), door
+        return uri.for_libvirt(socket=str(door.path)), door
     return (local_door(uri, folder) if uri.is_local_daemon else None) or (uri.for_libvirt(), None)
 
 
 def _ask_through(uri: ConnectionUri, address: str, door: Door | None, *, deadline_s: float) -> Step:
     answers: list[NodeFacts | BaseException] = []
     asker = threading.Thread(
-        target=lambda: answers.append(_ask(address, where=uri.display_name, read_only=uri.read_only)),
+        target=lambda: answers.append(_ask(address, door, where=uri.display_name, read_only=uri.read_only)),
         name=f"check libvirt {uri.display_name}", daemon=True,
     )  # fmt: skip
     began = time.monotonic()
@@ -68,11 +68,11 @@ def _ask_through(uri: ConnectionUri, address: str, door: Door | None, *, deadlin
 _NAMES = {"qemu": "QEMU", "lxc": "LXC", "xen": "Xen"}
 
 
-def _ask(address: str, *, where: str, read_only: bool) -> NodeFacts | BaseException:
+def _ask(address: str, door: Door | None, *, where: str, read_only: bool) -> NodeFacts | BaseException:
     from vmconsole.links.libvirt_link import Connection  # late: the window starts without libvirt
 
     try:
-        connection = Connection.open(address, where=where, read_only=read_only)
+        connection = Connection.open(address, where=where, read_only=read_only, said=door.said if door else None)
     except ConsoleError as error:
         return error
     try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import shlex
 import socket
 import tempfile
 import threading
@@ -20,39 +19,49 @@ from typing import TYPE_CHECKING
 from vmconsole.inventory.errors import ConnectTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmconsole.links.uri import ConnectionUri
 
 SYSTEM_FOLDER = Path("/run/libvirt")
 MODULAR = {"qemu": "virtqemud", "lxc": "virtlxcd", "xen": "virtxend", "ch": "virtchd", "vbox": "virtvboxd"}
 """Driver → its own daemon; its socket is tried first, as libvirt does (libvirt's daemons.html)."""
 CHUNK_BYTES = 1 << 16
-_BRIDGE = """
-import os, select, socket, sys
-there = socket.socket(socket.AF_UNIX)
-try:
-    there.connect(sys.argv[1])
-except OSError as error:
-    sys.exit(f"Failed to connect socket to '{sys.argv[1]}': {error.strerror}")
-while True:
-    for end in select.select([0, there], [], [])[0]:
-        data = os.read(0, 65536) if end == 0 else there.recv(65536)
-        if not data:
-            sys.exit()
-        if end == 0:
-            there.sendall(data)
-        while end != 0 and data:
-            data = data[os.write(1, data):]
-"""
 
 
-def bridge_command(path: str) -> str:
-    """A line for a host's sh: its input and output become the socket. libvirt's own way there (virt-ssh-helper)
-    ignores a socket that is named and takes the default daemon's."""
-    where = shlex.quote(path)
-    return (
-        f"if command -v python3 >/dev/null; then exec python3 -c {shlex.quote(_BRIDGE)} {where}; fi; "
-        f"if command -v socat >/dev/null; then exec socat - UNIX-CONNECT:{where}; fi; exec nc -U {where}"
-    )
+class PrivateSocket:
+    """A socket that one connection is accepted on; its path is gone afterwards."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder``: private, with a short path."""
+        self._folder = Path(tempfile.mkdtemp(prefix="l", dir=folder))
+        self.path = self._folder / "rpc"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(os.fsencode(self.path))
+        self._listener.listen(1)
+        self._wake, self.woken = socket.socketpair()
+
+    def accept(self) -> socket.socket | None:
+        """Blocks until a connection comes, or until it is woken: then there is none."""
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._listener, selectors.EVENT_READ)
+            waiting.register(self.woken, selectors.EVENT_READ)
+            if any(key.fileobj is self.woken for key, _ in waiting.select()):
+                return None
+        return self._listener.accept()[0]
+
+    def wake(self) -> None:
+        """From any thread, once at least: ``woken`` can be read from then on."""
+        self._wake.close()
+
+    def close(self, *, others: Sequence[Path] = ()) -> None:
+        """By the thread that accepts. ``others``: further files of the folder's."""
+        self._listener.close()
+        self.woken.close()
+        with contextlib.suppress(OSError):  # the folder above went first
+            for path in (self.path, *others):
+                path.unlink(missing_ok=True)
+            self._folder.rmdir()
 
 
 class LocalDoor:
@@ -63,12 +72,8 @@ class LocalDoor:
     def __init__(self, folder: Path, daemon: socket.socket) -> None:
         """``daemon`` is connected, and belongs to the door from now on. ``folder``: private, with a short path."""
         self._daemon = daemon
-        self._folder = Path(tempfile.mkdtemp(prefix="l", dir=folder))
-        self.path = self._folder / "rpc"
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(os.fsencode(self.path))
-        self._listener.listen(1)
-        self._wake, self._woken = socket.socketpair()
+        self._socket = PrivateSocket(folder)
+        self.path = self._socket.path
         self._lock = threading.Lock()
         self._is_shut = False
         self._thread = threading.Thread(target=self._carry, name="libvirt's door", daemon=True)
@@ -78,27 +83,19 @@ class LocalDoor:
         with self._lock:
             if not self._is_shut:
                 self._is_shut = True
-                self._wake.close()
+                self._socket.wake()
+
+    def said(self) -> str:
+        return ""  # the daemon tells libvirt itself
 
     def _carry(self) -> None:
-        with contextlib.ExitStack() as ends:
-            for end in (self._listener, self._daemon, self._woken):
-                ends.callback(end.close)
-            client = self._accept()
-            self._forget_path()
+        client = self._socket.accept()
+        with self._daemon:
             if client is not None:
-                ends.callback(client.close)
-                with contextlib.suppress(OSError):  # either end is gone, and so is the connection
+                with client, contextlib.suppress(OSError):  # either end is gone, and so is the connection
                     self._pump(client)
         self.shut()
-
-    def _accept(self) -> socket.socket | None:
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(self._listener, selectors.EVENT_READ)
-            waiting.register(self._woken, selectors.EVENT_READ)
-            if any(key.fileobj is self._woken for key, _ in waiting.select()):
-                return None
-        return self._listener.accept()[0]
+        self._socket.close()
 
     def _pump(self, client: socket.socket) -> None:
         """Each direction stops reading while the other end does not take: a daemon that hangs fills nothing."""
@@ -107,12 +104,12 @@ class LocalDoor:
         for end in other:
             end.settimeout(0)
         with selectors.DefaultSelector() as waiting:
-            waiting.register(self._woken, selectors.EVENT_READ)
+            waiting.register(self._socket.woken, selectors.EVENT_READ)
             for end in other:
                 waiting.register(end, selectors.EVENT_READ)
             while True:
                 for key, events in waiting.select():
-                    if key.fileobj is self._woken:
+                    if key.fileobj is self._socket.woken:
                         return
                     end = client if key.fileobj is client else self._daemon
                     if events & selectors.EVENT_READ:
@@ -124,11 +121,6 @@ class LocalDoor:
                 for end in other:
                     wanted = selectors.EVENT_WRITE if pending[end] else 0
                     _want(waiting, end, wanted if pending[other[end]] else wanted | selectors.EVENT_READ)
-
-    def _forget_path(self) -> None:
-        self.path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self._folder.rmdir()
 
 
 def _want(waiting: selectors.BaseSelector, end: socket.socket, events: int) -> None:

@@ -82,8 +82,9 @@ class LibvirtHalf:
         """Connect through a new door. If ``shut`` came meanwhile, what was opened is closed again."""
         uri, door = self._make_door()
         connection = Connection.open(
-            uri, where=self._where, read_only=self._read_only, calls=self._calls, keep_alive=not door.can_shut
-        )
+            uri, where=self._where, read_only=self._read_only, calls=self._calls, keep_alive=not door.can_shut,
+            said=door.said,
+        )  # fmt: skip
         with self._lock:
             if not self._shut:
                 self._connection = connection

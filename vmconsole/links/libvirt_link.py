@@ -113,11 +113,13 @@ class Connection:
 
     @classmethod
     def open(
-        cls, uri: str, *, where: str, read_only: bool = False, calls: CallLog | None = None, keep_alive: bool = True
-    ) -> Connection:
-        """Blocks, for ever if the daemon hangs: give it a deadline and a way to end the transport under it."""
+        cls, uri: str, *, where: str, read_only: bool = False, calls: CallLog | None = None, keep_alive: bool = True,
+        said: Callable[[], str] | None = None,
+    ) -> Connection:  # fmt: skip
+        """Blocks, for ever if the daemon hangs: give it a deadline and a way to end the transport under it. ``said``:
+        what is to be added to libvirt's words when it fails."""
         calls = calls or CallLog()
-        with calls.call("connect to libvirt"), _translated(f"connect to libvirt on {where}", where):
+        with calls.call("connect to libvirt"), _translated(f"connect to libvirt on {where}", where, said):
             connection = cls(libvirt.openReadOnly(uri) if read_only else libvirt.open(uri), where=where, calls=calls)
             if keep_alive:  # drivers inside this process, and loops that do not run, know none
                 with contextlib.suppress(libvirt.libvirtError):
@@ -404,20 +406,21 @@ class Connection:
 
 
 @contextlib.contextmanager
-def _translated(tried: str, where: str) -> Iterator[None]:
+def _translated(tried: str, where: str, said: Callable[[], str] | None = None) -> Iterator[None]:
     try:
         yield
     except libvirt.libvirtError as error:
-        raise _console_error(error, tried, where) from error
+        raise _console_error(error, tried, where, more=said() if said else "") from error
     except (TypeError, OverflowError, LookupError) as error:
         raise translate_binding(error, tried=tried, where=where) from error
 
 
-def _console_error(error: libvirt.libvirtError, tried: str, where: str) -> ConsoleError:
+def _console_error(error: libvirt.libvirtError, tried: str, where: str, *, more: str = "") -> ConsoleError:
+    message = error.get_error_message() or str(error)
     return translate(
         code=error.get_error_code() or 0,
         domain=error.get_error_domain() or 0,
-        message=error.get_error_message() or str(error),
+        message=f"{message}: {more}" if more else message,
         tried=tried,
         where=where,
     )

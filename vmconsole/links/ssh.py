@@ -9,7 +9,6 @@ apply to the master; the clients read none, as they only talk to the master's so
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import shlex
 import shutil
@@ -24,11 +23,12 @@ from typing import IO, TYPE_CHECKING
 from vmconsole.inventory.errors import BadAddress, ConnectTimeout, LinkError, LinkLost, OperationRefused
 from vmconsole.links.base import Completed
 from vmconsole.links.children import Child
-from vmconsole.links.doors import bridge_command
 from vmconsole.links.host_keys import changed_key
+from vmconsole.links.rpc_door import RpcDoor, way_to_daemon
 from vmconsole.links.ssh_errors import translate_ssh
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from vmconsole.links.login import Login
@@ -78,7 +78,6 @@ class SshMaster:
         self._lock = threading.Lock()
         self._is_open = False
         self._closing = False
-        self._doors = itertools.count(1)
 
     @property
     def where(self) -> str:
@@ -157,11 +156,9 @@ class SshMaster:
 
     def rpc_door(self) -> RpcDoor:
         """A way for libvirt's RPC that can be shut without ending the master."""
-        socket = self._uri.parameter("socket")
-        client = self.client()
-        if socket:
-            client += ["-T", "--", self.host_argument(), f"exec /bin/sh -c {shlex.quote(bridge_command(socket))}"]
-        return RpcDoor(self.folder / f"rpc{next(self._doors)}", client)
+        line = f"exec /bin/sh -c {shlex.quote(way_to_daemon(self._uri))}"
+        command = [*self.client(), "-T", "-e", "none", "--", self.host_argument(), line]
+        return RpcDoor(self.folder, lambda end, log: _spawn_ssh(command, stdin=end, stdout=end, stderr=log))
 
     def _given_up(self, deadline_s: float) -> ConnectTimeout:
         said = self._log_tail()
@@ -215,45 +212,6 @@ class SshMaster:
         except OSError:
             return ""
         return data[-_LOG_TAIL_BYTES:].decode(errors="replace").replace("\r", "")
-
-
-class RpcDoor:
-    """A program for the ``command=`` of a libvirt URI: notes its process id and becomes a client of the master.
-
-    Killing that client frees a libvirt call that is stuck in it; the master and its other clients live on.
-    """
-
-    can_shut = True
-
-    def __init__(self, script: Path, client: list[str]) -> None:
-        self.script = script
-        self._pid_file = script.with_suffix(".pid")
-        self._lock = threading.Lock()
-        self._shut = False
-        lines = ["#!/bin/sh", f"echo $$ > {shlex.quote(str(self._pid_file))}", f'exec {shlex.join(client)} "$@"', ""]
-        script.write_text("\n".join(lines), encoding="utf-8")
-        script.chmod(0o700)
-
-    def shut(self) -> None:
-        """Kill the client, and let no new one start. Calls in it fail at once."""
-        with self._lock:
-            if self._shut:
-                return
-            self._shut = True
-            self.script.unlink(missing_ok=True)
-            pid = self._client_pid()
-            if pid is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
-
-    def _client_pid(self) -> int | None:
-        """The client's process id, if that is still our client: numbers are used again."""
-        try:
-            pid = int(self._pid_file.read_text(encoding="ascii"))
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError):
-            return None
-        return pid if os.fsencode(self.script.parent) in words else None
 
 
 class SshShell:
@@ -404,8 +362,8 @@ class _Children:
 def _spawn_ssh(
     command: list[str],
     *,
-    stdin: int,
-    stdout: int,
+    stdin: int | socket.socket,
+    stdout: int | socket.socket,
     stderr: int | IO[bytes],
     environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:

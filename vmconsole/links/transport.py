@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.errors import LinkError
     from vmconsole.links.login import Login
-    from vmconsole.links.ssh import RpcDoor
     from vmconsole.links.uri import ConnectionUri
 
 
@@ -30,6 +29,9 @@ class Door(Protocol):
 
     def shut(self) -> None:
         """End the RPC under a call that is stuck in it, where that can be done."""
+
+    def said(self) -> str:
+        """Why it ended, in the words of the programs that carried it; empty where libvirt hears them itself."""
 
 
 class Transport(Protocol):
@@ -107,8 +109,8 @@ class SshTransport:
             ) from error
 
     def new_door(self) -> tuple[str, Door]:
-        door: RpcDoor = self._master.rpc_door()
-        return self._uri.for_libvirt(ssh_wrapper=str(door.script)), door
+        door = self._master.rpc_door()
+        return self._uri.for_libvirt(socket=str(door.path)), door
 
     def close(self) -> None:
         assert self.shell is not None
@@ -123,6 +125,9 @@ class NoDoor:
 
     def shut(self) -> None:
         pass
+
+    def said(self) -> str:
+        return ""
 
 
 class PlainTransport:

@@ -34,7 +34,6 @@ READ_ONLY = "vmconsole_readonly"
 """A parameter of our own: 1 opens the connection for looking only (virConnectOpenReadOnly)."""
 _OWN_PREFIX = "vmconsole_"
 """Parameters that libvirt never sees: it refuses what it does not know."""
-_FOR_SSH_ALONE = frozenset({"command", "keyfile", "no_verify", "no_tty", "known_hosts"})
 _CHOICES = {
     "mode": ("auto", "legacy", "direct"),
     "proxy": ("auto", "netcat", "native"),
@@ -119,26 +118,11 @@ class ConnectionUri:
             options += ["-J", self.jump]
         return tuple(options)
 
-    def for_libvirt(self, *, ssh_wrapper: str = "", socket: str = "") -> str:
-        """The URI to open with libvirt. With ``ssh_wrapper`` libvirt runs that program in place of ssh, and what only
-        ssh needs is left out, as the shared connection has it already. Where the user named a socket, that program
-        is the way to it. ``socket``: one of this machine that leads to the daemon."""
+    def for_libvirt(self, *, socket: str = "") -> str:
+        """The URI to open with libvirt. ``socket``: one of this machine that leads to the daemon, however."""
         if socket:
             return f"{self.driver}+unix://{self.path}?{urlencode([('socket', socket)], quote_via=quote)}"
-        if not ssh_wrapper:
-            return _without_own(self.text)
-        if self.parameter("socket"):
-            return f"{self.driver}+ext://{self.path}?{urlencode([('command', ssh_wrapper)], quote_via=quote)}"
-        kept = [
-            (key, value)
-            for key, value in self.parameters
-            if key not in _FOR_SSH_ALONE and not key.startswith(_OWN_PREFIX)
-        ]
-        query = urlencode([*kept, ("command", ssh_wrapper), ("no_tty", "1")], quote_via=quote)
-        user = f"{quote(self.user, safe='')}@" if self.user else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port is None else f":{self.port}"
-        return f"{self.driver}+{self.transport}://{user}{host}{port}{self.path}?{query}"
+        return _without_own(self.text)
 
 
 def parse_uri(text: str) -> ConnectionUri:
