@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.ui_images.carry_fakes import pack, unpack
 from tests.ui_images.tool_fakes import FakeTools
 from vmconsole.images.messages import (
     Applied,
@@ -169,9 +170,24 @@ class FakeSession:
         *,
         conflict: Conflict = Conflict.REFUSE,
         ownership: Ownership = Ownership.FOLDER,
+        choices: Sequence[Conflict] = (),
     ) -> Future[Transferred]:
         self.ownership = ownership
-        return self._do(f"import {conflict.name}", lambda: self._import(list(local_paths), folder, conflict))
+        answers = list(choices) or [conflict] * len(local_paths)
+        words = " ".join(answer.name for answer in choices)
+        return self._do(f"import {words}".strip(), lambda: self._import(list(local_paths), folder, answers))
+
+    def carry_out(self, guest_paths: Sequence[str], local_folder: Path) -> Future[Transferred]:
+        def carry() -> Transferred:
+            if self._stop.wait(self._export_takes_s):
+                raise CancelledError
+            return pack(self, guest_paths, local_folder)
+
+        return self._do("carry out", carry)
+
+    def carry_in(self, bundle: Path, folder: str, *, choices: Sequence[Conflict] = ()) -> Future[Transferred]:
+        words = " ".join(answer.name for answer in choices)
+        return self._do(f"carry in {words}".strip(), lambda: unpack(self, bundle, folder, choices))
 
     def export_paths(self, guest_paths: Sequence[str], local_folder: Path) -> Future[Transferred]:
         return self._do("export", lambda: self._export(list(guest_paths), local_folder))
@@ -369,9 +385,9 @@ class FakeSession:
             raise ImageUnreadable(f"{path} is not a folder.", where=path)
         return Folder(path, tuple(_entry(name, child) for name, child in node.children.items()))
 
-    def _import(self, paths: list[Path], where: str, conflict: Conflict) -> Transferred:
+    def _import(self, paths: list[Path], where: str, answers: list[Conflict]) -> Transferred:
         target, added, skipped, done = self._node(where), [], [], 0
-        for path in paths:
+        for path, conflict in zip(paths, answers, strict=True):
             name = path.name
             if name in target.children and conflict is Conflict.REFUSE:
                 raise ImageError(f"{name} is there already.", where=where)

@@ -109,7 +109,7 @@ def test_files_in_a_running_guest(desk: Desk, window: LiveWindow, tmp_path: Path
     local = tmp_path / ODD
     local.write_text("first\n")
     local.chmod(0o640)
-    window.transfers.bring_in([local], "/tmp/live")
+    window.transfers.bringing.bring_in([local], "/tmp/live")
     desk.wait(lambda: window.browser.model.names == {ODD} and window.desk.is_idle)
     assert desk.inside(f"cat {IN_SHELL}; stat -c '%a %u:%g' {IN_SHELL}") == "first\n640 0:0\n"
     desk.inside(f"chown 12:34 {IN_SHELL}; chmod 4751 {IN_SHELL}")

@@ -12,14 +12,13 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragMoveEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from tests.ui_images.editor_fakes import file, folder
-from tests.ui_images.test_editing import answer, question
+from tests.ui_images.editor_fakes import folder
 from tests.ui_images.test_editor_window import select
 from vmconsole.images.messages import ImageMode, Ownership
+from vmconsole.inventory.errors import ImageUnreadable
 from vmconsole.ui.image_editor import transfers
 from vmconsole.ui.image_editor.fetch import GNOME_FILES, URI_LIST, Fetch, PromisedFiles
 from vmconsole.ui.image_editor.progress_strip import Rate
-from vmconsole.ui.image_editor.questions import Question
 from vmconsole.ui.image_editor.staging import Staging
 
 if TYPE_CHECKING:
@@ -124,40 +123,6 @@ def test_what_is_on_another_machine_is_said_to_be(make_editor: Any, qtbot: QtBot
     qtbot.waitUntil(window.problem.isVisible)
     assert "sftp://elsewhere" in window.problem.explanation.cause
     assert not [call for call in session.calls if call.startswith("import")]
-
-
-@pytest.mark.parametrize(
-    ("button", "called", "content"),
-    [
-        ("Replace", "import REPLACE", {"hosts": b"local hosts\n"}),
-        ("Keep Both", "import KEEP_BOTH", {"hosts": b"127.0.0.1 localhost\n", "hosts (2)": b"local hosts\n"}),
-        ("Skip", "import SKIP", {"hosts": b"127.0.0.1 localhost\n"}),
-    ],
-)
-def test_names_that_are_taken_are_asked_about_once(
-    make_editor: Any, qtbot: QtBot, local: Path, button: str, called: str, content: dict[str, bytes]
-) -> None:
-    window, session = make_editor()
-    drop(window, urls(local / "note.txt", local / "hosts"), "etc")
-    qtbot.waitUntil(lambda: any(box.isVisible() for box in window.findChildren(Question)))
-    assert "hosts" in question(window).text()
-    assert "note.txt" not in question(window).text()
-    answer(window, button)
-    etc = session.tree.children["etc"].children
-    qtbot.waitUntil(lambda: "note.txt" in etc and window.desk.is_idle)
-    assert called in session.calls
-    for name, data in content.items():
-        assert etc[name].data == data
-    if button == "Skip":
-        assert "left out" in window.note.headline.text()
-
-
-def test_cancel_at_that_question_imports_nothing(make_editor: Any, qtbot: QtBot, local: Path) -> None:
-    window, session = make_editor(tree=folder(hosts=file("there\n")))
-    drop(window, urls(local / "hosts"))
-    answer(window, "Cancel")
-    settled(window, qtbot)
-    assert session.changes() == ()
 
 
 def test_an_import_that_fails_is_explained(make_editor: Any, qtbot: QtBot, local: Path) -> None:
@@ -303,13 +268,65 @@ def test_pasting_what_is_no_file_says_so(make_editor: Any, clean_clipboard: None
 
 
 def test_from_one_image_to_another(make_editor: Any, qtbot: QtBot) -> None:
-    first, _ = make_editor()
+    first, session = make_editor()
     second, other = make_editor(tree=folder(inbox=folder()))
     drop(second, promise(first, "<b>bold"), "inbox")
     inbox = other.tree.children["inbox"].children
     qtbot.waitUntil(lambda: "<b>bold" in inbox)
     settled(second, qtbot)
     assert inbox["<b>bold"].data == b"not rich\n"
+    assert "export" not in session.calls, "no copy that belongs to this user was made"
+    assert "as they were in the other image" in second.note.text.text()
+
+
+def test_what_it_is_goes_to_the_other_image_with_it(make_editor: Any, qtbot: QtBot) -> None:
+    first, session = make_editor()
+    (node := session.tree.children["usr"].children["bin"].children["true"]).xattrs["user.x"] = b"\0\xff"
+    node.uid, node.gid = 33, 34
+    second, other = make_editor(tree=folder(inbox=folder()))
+    drop(second, promise(first, "usr", "bin"), "inbox")
+    inbox = other.tree.children["inbox"].children
+    qtbot.waitUntil(lambda: {"usr", "bin"} <= set(inbox))
+    settled(second, qtbot)
+    assert inbox["usr"].children["bin"].children["true"] == node
+    assert inbox["bin"].target == "usr/bin"
+
+
+def test_a_reading_that_fails_is_told_in_both_windows(make_editor: Any, qtbot: QtBot) -> None:
+    first, session = make_editor()
+    second, other = make_editor(tree=folder(inbox=folder()))
+    data = promise(first, "<b>bold")
+    session.fail_next = ImageUnreadable("The disk below it is failing.", where="/<b>bold")
+    drop(second, data, "inbox")
+    qtbot.waitUntil(lambda: second.problem.isVisible() and first.problem.isVisible())
+    assert second.problem.explanation.what == "The disk below it is failing."
+    assert second.note.headline.text() == "Nothing was brought in."
+    assert other.changes() == ()
+
+
+def test_a_window_that_closes_under_it_is_told(make_editor: Any, qtbot: QtBot) -> None:
+    first, session = make_editor()
+    second, other = make_editor(tree=folder(inbox=folder()))
+    session.gate.clear()
+    drop(second, promise(first, "<b>bold"), "inbox")
+    qtbot.waitUntil(lambda: "carry out" in session.calls)
+    first.close_keeping_draft()
+    qtbot.waitUntil(second.problem.isVisible)
+    assert "closed" in second.problem.explanation.cause
+    assert other.changes() == ()
+
+
+def test_who_stops_it_there_stops_it_here(make_editor: Any, qtbot: QtBot) -> None:
+    first, session = make_editor()
+    second, other = make_editor(tree=folder(inbox=folder()))
+    session.gate.clear()
+    drop(second, promise(first, "<b>bold"), "inbox")
+    qtbot.waitUntil(lambda: "carry out" in session.calls)
+    assert "web1" in second.note.headline.text()
+    first.desk.session.cancel()
+    qtbot.waitUntil(lambda: second.note.headline.text() == "Nothing was brought in.")
+    assert not second.problem.isVisible()
+    assert other.changes() == ()
 
 
 def test_copy_to_a_folder(make_editor: Any, qtbot: QtBot, local: Path) -> None:
@@ -395,12 +412,12 @@ def test_cut_and_pasted_in_another_folder_is_moved(make_editor: Any, qtbot: QtBo
 def test_whom_new_files_belong_to_is_chosen_and_remembered(make_editor: Any, qtbot: QtBot, tmp_path: Path) -> None:
     window, session = make_editor()
     (tmp_path / "new.txt").write_text("x")
-    window.transfers.bring_in([tmp_path / "new.txt"], "/srv")
+    window.transfers.bringing.bring_in([tmp_path / "new.txt"], "/srv")
     qtbot.waitUntil(lambda: bool(session.changes()))
     assert session.ownership is Ownership.FOLDER
     box = window.transfers.ownership.box
     box.setCurrentIndex(box.findText("As in the source"))
-    window.transfers.bring_in([tmp_path / "new.txt"], "/etc")
+    window.transfers.bringing.bring_in([tmp_path / "new.txt"], "/etc")
     qtbot.waitUntil(lambda: len(session.changes()) == 2)
     assert session.ownership is Ownership.AS_IS
     again, _ = make_editor()

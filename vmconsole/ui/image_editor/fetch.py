@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QByteArray, QEventLoop, QMetaType, QMimeData, QObject, Qt, QUrl, Signal
 
 from vmconsole.inventory.errors import Explanation
+from vmconsole.ui.image_editor.carry import CARRIED
 from vmconsole.ui.image_editor.direct_save import XDS
 from vmconsole.ui.image_editor.uri_list import uri_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vmconsole.images.messages import Transferred
+    from vmconsole.ui.image_editor.carry import Offer
     from vmconsole.ui.image_editor.desk import ImageDesk
 
 URI_LIST = "text/uri-list"
@@ -110,16 +112,27 @@ class Fetch(QObject):
 class PromisedFiles(QMimeData):
     """A list of files that are fetched when somebody asks for them."""
 
-    def __init__(self, fetch: Fetch, save_directly: Callable[[], bool] | None = None) -> None:
-        """``save_directly`` begins to save where the other program says (XDS), and tells whether it could."""
+    def __init__(
+        self,
+        fetch: Fetch,
+        save_directly: Callable[[], bool] | None = None,
+        make_offer: Callable[[], Offer | None] | None = None,
+    ) -> None:
+        """``save_directly`` begins to save where the other program says (XDS), and tells whether it could.
+        ``make_offer`` is for another image's window, which gets more than other programs."""
         super().__init__()
         self._fetch = fetch
-        self._save_directly = save_directly
+        self._save_directly, self._make_offer = save_directly, make_offer
         self._formats = [URI_LIST, GNOME_FILES, *([XDS] if save_directly is not None else [])]
+        self._formats += [CARRIED] if make_offer is not None else []
 
     @property
     def guest_paths(self) -> tuple[str, ...]:
         return self._fetch.guest_paths
+
+    def offer(self) -> Offer | None:
+        """For another image; None where that is not possible."""
+        return self._make_offer() if self._make_offer is not None else None
 
     def formats(self) -> list[str]:
         return self._formats
@@ -131,6 +144,9 @@ class PromisedFiles(QMimeData):
         if mime_type == XDS and self._save_directly is not None:
             # «Success», though it only begins: the other program would not wait for the end of it.
             return QByteArray(b"S" if self._save_directly() else b"E")
+        if mime_type == CARRIED:
+            offer = self.offer()
+            return QByteArray(offer.encode()) if offer is not None else None
         fetch = self._fetch  # this object may be gone when the wait is over
         if mime_type == URI_LIST:
             return fetch.wait()  # as URLs: PySide turns them into bytes where bytes are wanted, but not the reverse

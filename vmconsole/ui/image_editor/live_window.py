@@ -17,6 +17,7 @@ from vmconsole.images.messages import Entry, EntryKind
 from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.error_view import NOBODY
 from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.bring_in import Words
 from vmconsole.ui.image_editor.browser import Browser
 from vmconsole.ui.image_editor.desk import ImageDesk
 from vmconsole.ui.image_editor.live_actions import LiveActions
@@ -65,7 +66,9 @@ class LiveWindow(QMainWindow):
         self._look = Look.make(self)
         self._staging = Staging(context.profile.cache_dir / "dragged-out")
         self._make_parts(context, subject)
-        self.transfers = Transfers(self.desk, self.browser, self._staging, self)
+        warning = self.tr("That is done at once, and cannot be undone.")
+        words = Words(warning, takes_carried=False)
+        self.transfers = Transfers(self.desk, self.browser, self._staging, self._look, self, words=words)
         self.actions_on_files = LiveActions(self.desk, self.browser, self.transfers, self._look.theme, self)
         self._lay_out()
         self._wire()

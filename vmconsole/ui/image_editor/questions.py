@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLineEdit, QMessageBox, QVBoxLayout, QWidget
 
-from vmconsole.images.messages import Conflict
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.look import plain_label
 
@@ -48,27 +47,6 @@ def listed(found: Sequence[str], others: str) -> str:
     if len(found) > NAMED_MAX:
         lines.append(others.format(n=len(found) - NAMED_MAX))
     return "\n".join(lines)
-
-
-def ask_conflict(parent: QWidget, folder: str, taken: Sequence[str], chosen: Callable[[Conflict], object]) -> Question:
-    """Some names are in the folder already: what to do with all of them."""
-    title = parent.tr("Names are taken")
-    if len(taken) == 1:
-        text = parent.tr("“{name}” is already in {folder}.").format(
-            name=names.shown(taken[0]), folder=names.shown(folder)
-        )
-        more = ""
-    else:
-        text = parent.tr("{n} names are already in {folder}.").format(n=len(taken), folder=names.shown(folder))
-        more = listed(taken, parent.tr("and {n} more"))
-    box = Question(parent, title, text, more)
-    roles = QMessageBox.ButtonRole
-    box.answer(parent.tr("&Replace"), roles.DestructiveRole, lambda: chosen(Conflict.REPLACE))
-    box.answer(parent.tr("Keep &Both"), roles.AcceptRole, lambda: chosen(Conflict.KEEP_BOTH))
-    box.answer(parent.tr("&Skip"), roles.ActionRole, lambda: chosen(Conflict.SKIP))
-    box.answer(parent.tr("Cancel"), roles.RejectRole)
-    box.open()
-    return box
 
 
 def ask_delete(parent: QWidget, found: Sequence[str], delete: Callable[[], object]) -> Question:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +12,12 @@ from PySide6.QtCore import QCoreApplication, QMimeData, QObject, Qt, Signal, Slo
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from vmconsole.images.messages import Conflict, Entry, EntryKind, Folder, Transferred
-from vmconsole.inventory.errors import Explanation
-from vmconsole.ui.image_editor import names, questions, uri_list
+from vmconsole.images.messages import Entry, EntryKind, Transferred
+from vmconsole.ui.image_editor import names, questions
+from vmconsole.ui.image_editor.bring_in import BringIn, Words
+from vmconsole.ui.image_editor.carry import Carry, Offer
 from vmconsole.ui.image_editor.direct_save import DirectSave
-from vmconsole.ui.image_editor.fetch import URI_LIST, Fetch, PromisedFiles
+from vmconsole.ui.image_editor.fetch import Fetch, PromisedFiles, no_room
 from vmconsole.ui.image_editor.ownership_box import OwnershipBox
 from vmconsole.ui.image_editor.staging import Staging
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from vmconsole.settings.profile import Profile
     from vmconsole.ui.image_editor.browser import Browser
     from vmconsole.ui.image_editor.desk import ImageDesk
+    from vmconsole.ui.image_editor.look import Look
 
 PATIENCE_S = 4.5
 """Qt programs wait 5 s for the data of a drop (QXcbClipboard's clipboard_timeout); others about as long or longer."""
@@ -40,8 +43,17 @@ class Transfers(QObject):
     problem = Signal(object)
 
     def __init__(
-        self, desk: ImageDesk, browser: Browser, staging: Staging, window: QWidget, profile: Profile | None = None
+        self,
+        desk: ImageDesk,
+        browser: Browser,
+        staging: Staging,
+        look: Look,
+        window: QWidget,
+        *,
+        profile: Profile | None = None,
+        words: Words | None = None,
     ) -> None:
+        """``words``: what is different where there is no draft."""
         super().__init__(window)
         self._desk = desk
         self._browser = browser
@@ -54,6 +66,12 @@ class Transfers(QObject):
         self._cut: tuple[str, ...] = ()
         self.ownership = OwnershipBox(profile, window)
         browser.below.addWidget(self.ownership)
+        words = words or Words(self.tr("The disk itself keeps it until the draft is applied."), takes_carried=True)
+        self._gives_carried = words.takes_carried
+        self.bringing = BringIn(desk, browser, self.ownership, words, look, window)
+        self.bringing.brought.connect(self._on_brought)
+        self.bringing.problem.connect(self.problem)
+        self.bringing.note.connect(self.note)
         browser.view.make_drag_data = self._begin_drag
         browser.view.files_dropped.connect(self._on_dropped)
         browser.view.drag_left.connect(self._on_drag_left)
@@ -76,14 +94,7 @@ class Transfers(QObject):
     @Slot(object, object)
     def _on_dropped(self, data: QMimeData, folder_name: str) -> None:
         shown = self._browser.folder
-        self.take(data, names.join(shown, folder_name) if folder_name else shown)
-
-    def take(self, data: QMimeData, folder: str) -> None:
-        """Bring in what a drop or the clipboard holds."""
-        local, foreign = uri_list.split(bytes(data.data(URI_LIST).data()))
-        if foreign:
-            self.problem.emit(self._only_local(foreign))
-        self.bring_in(local, folder)
+        self.bringing.take(data, names.join(shown, folder_name) if folder_name else shown)
 
     @Slot()
     def paste(self) -> None:
@@ -97,41 +108,14 @@ class Transfers(QObject):
         if self._cut and isinstance(data, PromisedFiles) and data.guest_paths == self._cut:
             self._move_cut(self._cut)
         elif data is not None and data.hasUrls():
-            self.take(data, self._browser.folder)
+            self.bringing.take(data, self._browser.folder)
         else:
             self.note.emit(
                 self.tr("There are no files on the clipboard."), self.tr("Copy some in the file manager first.")
             )
 
-    def bring_in(self, paths: Sequence[Path], folder: str) -> None:
-        """Import files and folders of this machine; asks once if names are taken."""
-        if not paths:
-            return
-        if folder == self._browser.folder:
-            self._resolve(paths, folder, self._browser.model.names)
-        else:
-            listing = self._desk.session.list_folder(folder)
-            self._desk.ask(listing, lambda found: self._resolve(paths, folder, _names_of(found)))
-
-    def _only_local(self, foreign: list[str]) -> Explanation:
-        return Explanation(
-            what=self.tr("Only files of this machine can be dropped here."),
-            cause=self.tr("{address} is on another one.").format(address=names.shown(foreign[0])),
-            advice=self.tr("Copy it to a local folder first, and drop it from there."),
-        )
-
-    def _resolve(self, paths: Sequence[Path], folder: str, there: frozenset[str]) -> None:
-        taken = [path.name for path in paths if path.name in there]
-        if taken:
-            questions.ask_conflict(self._window, folder, taken, lambda choice: self._import(paths, folder, choice))
-        else:
-            self._import(paths, folder, Conflict.REFUSE)
-
-    def _import(self, paths: Sequence[Path], folder: str, conflict: Conflict) -> None:
-        bringing = self._desk.session.import_paths(paths, folder, conflict=conflict, ownership=self.ownership.chosen)
-        self._desk.ask(bringing, lambda result: self._on_imported(result, folder), cancelled=self._browser.reload)
-
-    def _on_imported(self, result: Transferred, folder: str) -> None:
+    @Slot(object, str)
+    def _on_brought(self, result: Transferred, folder: str) -> None:
         self._tell_skipped(result)
         if folder == self._browser.folder:
             self._browser.reload(select=frozenset(names.base_of(path) for path in result.paths))
@@ -151,7 +135,7 @@ class Transfers(QObject):
 
     @Slot(list)
     def _on_chosen_import(self, chosen: list[str]) -> None:
-        self.bring_in([Path(path) for path in chosen], self._browser.folder)
+        self.bringing.bring_in([Path(path) for path in chosen], self._browser.folder)
 
     # -- out of the image --------------------------------------------------------------------------------------
 
@@ -232,9 +216,23 @@ class Transfers(QObject):
             last = self._last = Fetch(self._desk, paths, self._staging.new_folder)
             last.ended.connect(self._on_fetched)
         self._drag = last
-        if self._direct is None:
-            return PromisedFiles(last)
-        return PromisedFiles(last, partial(self._save_directly, paths, self._direct))
+        direct = partial(self._save_directly, paths, self._direct) if self._direct is not None else None
+        tops = tuple(e for e in entries if e.is_addressable)
+        return PromisedFiles(last, direct, partial(self._offer, paths, tops) if self._gives_carried else None)
+
+    def _offer(self, guest_paths: Sequence[str], tops: tuple[Entry, ...]) -> Offer | None:
+        """Another image's window took them: they are read for it when it says so."""
+        try:
+            folder = self._staging.new_folder()
+        except OSError as error:
+            self.problem.emit(no_room(self, error))
+            return None
+        source = self._desk.session.source
+        disk = names.base_of(source.path)
+        where = self.tr("{disk} on {host}").format(disk=disk, host=source.where) if source.where else disk
+        offer = Offer(folder, os.getpid(), source.guest_name or where, tops)
+        Carry(self._desk, guest_paths, offer, self).begin()
+        return offer
 
     @Slot()
     def _on_fetched(self) -> None:
@@ -295,7 +293,3 @@ class Transfers(QObject):
         if mode is QFileDialog.FileMode.Directory:
             dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         return dialog
-
-
-def _names_of(folder: Folder) -> frozenset[str]:
-    return frozenset(entry.name for entry in folder.entries)

@@ -78,7 +78,7 @@ class ImageEditorWindow(QMainWindow):
         self._look = Look.make(self)
         self._staging = Staging(context.profile.cache_dir / "dragged-out")
         self._make_parts()
-        self.transfers = Transfers(self.desk, self.browser, self._staging, self, context.profile)
+        self.transfers = Transfers(self.desk, self.browser, self._staging, self._look, self, profile=context.profile)
         self.actions_on_files = FileActions(self.desk, self.browser, self.transfers, self._look.theme, self)
         self.tools = ToolActions(self.desk, self.browser, context.bridge, open_side, self._look, self)
         self.actions_on_files.add_tools(self.tools)
