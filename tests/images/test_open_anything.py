@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.images import disks
+from tests.images import bitlocker, disks
 from tests.images.sessions import LAUNCH_S, Opened, close, done, session_on
 from tests.images.zoo import blob
 from vmconsole.images.messages import ImageMode, ImageSource
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.appliance, pytest.mark.timeout(600)]
 KEY = "öffne dich"
-ORDER = ("vmdk", "vdi", "vhdx", "chain", "snapshot", "sparse", "iso", "luks", "noise")
+BITLOCKER = bitlocker.Keys.of("Öffne dich")
+ORDER = ("vmdk", "vdi", "vhdx", "chain", "snapshot", "sparse", "iso", "luks", "bitlocker", "noise")
 
 
 def ext4(folder: Path, name: str, *, size: str = "24M") -> Path:
@@ -61,8 +62,10 @@ def make_all(folder: Path) -> ImageSource:
     (folder / "iso-tree/blob.bin").write_bytes(blob("iso"))
     disks.run("genisoimage", "-quiet", "-J", "-R", "-V", "iso", "-o", images["iso"], folder / "iso-tree")
     encrypt(ext4(folder, "luks"), images["luks"])
+    files = {"proof.txt": b"this is bitlocker\n", "blob.bin": blob("bitlocker")}
+    bitlocker.make(folder, images["bitlocker"], BITLOCKER, size_mib=16, label="bitlocker", files=files)
     images["noise"].write_bytes(blob("noise").ljust(1 << 20, b"\1"))
-    raw = {"iso", "sparse", "noise", "luks"}
+    raw = {"iso", "sparse", "noise", "luks", "bitlocker"}
     sources = [
         ImageSource(str(images[name]), "" if name in raw else "qcow2" if name in {"chain", "snapshot"} else name,
                     snapshot="1" if name == "snapshot" else "", target=name)
@@ -160,6 +163,24 @@ def test_a_locked_disk_opens_with_its_key_and_a_wrong_one_may_be_tried_again(all
     assert KEY not in repr(all_of_them.session._around)
     assert KEY not in all_of_them.session._image.client.console_text  # type: ignore[union-attr]  # it is open
     assert KEY.encode() not in b"".join(_command_lines(all_of_them.session.pids))
+
+
+def test_a_bitlocker_disk_opens_with_its_recovery_key(all_of_them: Opened) -> None:
+    """Its password has a letter that the appliance's cryptsetup may misread: that is said."""
+    locked = filesystem(overview_of(all_of_them), "bitlocker")
+    assert (locked.type, locked.is_locked, locked.mounted_at) == ("BitLocker", True, "")
+    assert "recovery key" in locked.problem
+    with pytest.raises(ImageUnreadable) as refused:
+        done(all_of_them.session.unlock(locked.device, BITLOCKER.password + "!"))
+    assert refused.value.explanation.entry == "image-wrong-passphrase"
+    assert "use the recovery key" in refused.value.explanation.advice
+    after = done(all_of_them.session.unlock(locked.device, BITLOCKER.recovery_key.replace("-", " ")))
+    opened = filesystem(after, "bitlocker")
+    assert (opened.type, opened.label, opened.is_locked) == ("ntfs", "bitlocker", False)
+    check_content(all_of_them, opened.mounted_at, "bitlocker")
+    assert BITLOCKER.recovery_key not in repr(all_of_them.session._around)
+    assert BITLOCKER.recovery_key not in all_of_them.session._image.client.console_text  # type: ignore[union-attr]  # it is open
+    assert BITLOCKER.recovery_key.encode() not in b"".join(_command_lines(all_of_them.session.pids))
 
 
 def _command_lines(pids: tuple[int, ...]) -> list[bytes]:

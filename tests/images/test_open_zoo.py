@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.images import disks, zoo
+from tests.images import bitlocker, disks, zoo
 from tests.images.sessions import Opened, close, done, session_on
 from vmconsole.images.messages import ImageMode, ImageSource
 from vmconsole.inventory.errors import ImageUnreadable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.appliance, pytest.mark.slow, pytest.mark.timeout(3000)]
 
-
+BITLOCKER = bitlocker.Keys.of(zoo.PASSWORD)
 OPEN_S = 900.0
 """Two appliances' starts and a stretched key, on a machine that may be busy."""
 
@@ -40,6 +40,8 @@ def both(folder: Path) -> ImageSource:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("zoo")
+    files = {"proof.txt": b"this is /bit\n", "blob.bin": zoo.blob("/bit")}
+    bitlocker.make(made, made / "bit.raw", BITLOCKER, size_mib=16, label="bit", files=files)
     disks.run(sys.executable, zoo.__file__, "make", made)
     return made
 
@@ -102,6 +104,20 @@ def test_a_key_opens_the_locked_partition_in_its_place(guest: Opened) -> None:
     check_files(guest, "/home")
 
 
+def test_a_recovery_key_opens_bitlocker_however_it_is_typed(guest: Opened) -> None:
+    overview: ImageOverview = guest.overview  # type: ignore[attr-defined]  # see the fixture
+    assert (by_device(overview)["/dev/sda13"].type, by_device(overview)["/dev/sda13"].is_locked) == ("BitLocker", True)
+    off_by_eleven = BITLOCKER.recovery_key[:-6] + f"{(int(BITLOCKER.recovery_key[-6:]) + 11) % 720896:06}"
+    with pytest.raises(ImageUnreadable, match="not unlocked"):
+        done(guest.session.unlock("/dev/sda13", off_by_eleven))
+    typed = BITLOCKER.recovery_key.replace("-", " ", 3).replace("-", "", 2)
+    after = done(guest.session.unlock("/dev/sda13", typed), deadline_s=OPEN_S)
+    inside = by_device(after)[zoo.BITLOCKER]
+    assert (inside.type, inside.mounted_at, inside.is_writable) == ("ntfs", "/bit", True)
+    check_files(guest, "/bit")
+    check_files(guest, "/secret")
+
+
 def test_ufs_is_read_or_the_kernel_is_named_that_could(guest: Opened) -> None:
     overview: ImageOverview = guest.overview  # type: ignore[attr-defined]  # see the fixture
     ufs = by_device(overview)["/dev/sda11"]
@@ -125,3 +141,5 @@ def test_opened_again_it_needs_no_key(guest: Opened) -> None:
     overview = done(guest.session.open(), deadline_s=OPEN_S)
     assert by_device(overview)["/dev/mapper/unlocked_sda5"].mounted_at == "/secret"
     assert guest.read("/secret/new.txt") == b"new on /secret\n"
+    assert by_device(overview)[zoo.BITLOCKER].mounted_at == "/bit"
+    assert guest.read("/bit/new.txt") == b"new on /bit\n"

@@ -7,20 +7,19 @@ Run as a program (``python zoo.py make|read FOLDER``), so that libguestfs is use
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 PASSPHRASE = "correct horse «€» battery"
+PASSWORD = "of the BitLocker volume"
 MIB = 1 << 20
 DISK_A = {
     "root": 120, "efi": 40, "win": 40, "sub": 130, "luks": 64, "md": 40, "pv": 60, "swap": 16, "noise": 8, "xfs": 310,
-    "ufs": 16, "broken": 16,
+    "ufs": 16, "broken": 16, "bit": 16,
 }  # fmt: skip
 DISK_B = {"pv": 60, "md": 40, "data": 40}
 OS_RELEASE = 'PRETTY_NAME="Zoo Linux 1"\n'
@@ -36,14 +35,17 @@ LABEL=sub /srv btrfs subvol=/@srv 0 0
 LABEL=xfs /xfs xfs defaults 0 0
 /dev/vdb3 /data ext4 defaults 0 0
 LABEL=broken /broken ext4 defaults 0 0
+LABEL=bit /bit ntfs defaults 0 0
 /dev/vdc1 /gone ext4 defaults 0 0
 """
-FOLDERS = ("boot/efi", "win", "home", "srv", "secret", "raid", "span", "xfs", "data", "broken", "etc")
+FOLDERS = ("boot/efi", "win", "home", "srv", "secret", "raid", "span", "xfs", "data", "broken", "bit", "etc")
 PLACES = {
     "/dev/sda1": "/", "/dev/sda2": "/boot/efi", "/dev/sda3": "/win", "btrfsvol:/dev/sda4/@home": "/home",
     "btrfsvol:/dev/sda4/@srv": "/srv", "/dev/mapper/unlocked_sda5": "/secret", "/dev/md127": "/raid",
-    "/dev/pool/span": "/span", "/dev/sda10": "/xfs", "/dev/sdb3": "/data",
+    "/dev/pool/span": "/span", "/dev/sda10": "/xfs", "/dev/sdb3": "/data", "/dev/mapper/unlocked_sda13": "/bit",
 }  # fmt: skip
+
+BITLOCKER = "/dev/mapper/unlocked_sda13"
 
 
 def blob(name: str) -> bytes:
@@ -56,7 +58,7 @@ def run(*command: str | Path, feed: str = "") -> None:
 
 
 def make(folder: Path) -> None:
-    """``a.raw`` and ``b.raw``, then qcow2."""
+    """``a.raw`` and ``b.raw``, then qcow2. ``bit.raw``, a BitLocker volume with its files, is there already."""
     tree = folder / "tree"
     for name in FOLDERS:
         (tree / name).mkdir(parents=True, exist_ok=True)
@@ -80,6 +82,7 @@ def make(folder: Path) -> None:
     ufs.mkdir()
     (ufs / "proof.txt").write_text("ufs\n")
     run("makefs", "-t", "ffs", "-o", "version=2", "-s", "8m", parts / "ufs", ufs)
+    place(folder / "bit.raw", folder / "a.raw", starts["a"]["bit"])
     place(parts / "ufs", folder / "a.raw", starts["a"]["ufs"])
     with (folder / "a.raw").open("r+b") as file:
         file.seek(starts["a"]["broken"] * MIB + 2048)  # the group descriptors, but not the superblock
@@ -130,6 +133,8 @@ def in_appliance(folder: Path) -> None:
     g.umount_all()
     uuid = g.vfs_uuid("/dev/sda5")
     for device, where in PLACES.items():
+        if device == BITLOCKER:
+            continue  # it has its files
         real = {"/dev/mapper/unlocked_sda5": "/dev/mapper/made", "/dev/md127": array}.get(device, device)
         g.mount(real, "/")
         g.write("/proof.txt", f"this is {where}\n".encode())
@@ -142,12 +147,19 @@ def in_appliance(folder: Path) -> None:
 
 
 def launched(images: list[Path], *, image_format: str, readonly: bool) -> Any:
+    """With KVM, or without where that does not work: that /dev/kvm is there proves nothing."""
+    try:
+        return _launched(images, image_format=image_format, readonly=readonly, settings=())
+    except RuntimeError:
+        return _launched(images, image_format=image_format, readonly=readonly, settings=("force_tcg",))
+
+
+def _launched(images: list[Path], *, image_format: str, readonly: bool, settings: tuple[str, ...]) -> Any:
     import guestfs  # only where it is needed: pytest imports this file too
 
     g = guestfs.GuestFS(python_return_dict=True)
-    with contextlib.suppress(OSError):
-        if not os.access("/dev/kvm", os.R_OK) or os.environ.get("ZOO_TCG"):
-            g.set_backend_setting("force_tcg", "1")
+    for setting in settings:
+        g.set_backend_setting(setting, "1")
     for image in images:
         g.add_drive(str(image), format=image_format, readonly=readonly)
     g.launch()
@@ -158,6 +170,7 @@ def read(folder: Path) -> None:
     """Every file of every filesystem, by its SHA-256."""
     g = launched([folder / "a.qcow2", folder / "b.qcow2"], image_format="qcow2", readonly=True)
     g.cryptsetup_open("/dev/sda5", PASSPHRASE, "unlocked_sda5")
+    g.cryptsetup_open("/dev/sda13", PASSWORD, "unlocked_sda13", crypttype="bitlk")
     (array,) = g.list_md_devices()
     found: dict[str, dict[str, str]] = {}
     for device, where in PLACES.items():

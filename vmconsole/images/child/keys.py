@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 _KINDS = {"crypto_LUKS": "luks", "BitLocker": "bitlk"}
 _PREFIX = "unlocked_"
+_RECOVERY_DIGITS = 48
+_GROUP = 6
+_BEYOND_ASCII = (
+    "If it is the right one, use the recovery key: older versions of cryptsetup misread BitLocker passwords with "
+    "letters beyond ASCII."
+)
+"""Measured with cryptsetup 2.6.1: it hashes as many UTF-16 units as the password has bytes in UTF-8."""
 
 
 def unlock(work: Work, device: str, key: str) -> None:
@@ -31,14 +38,28 @@ def unlock(work: Work, device: str, key: str) -> None:
     if not key:
         raise ImageUnreadable("An empty key opens nothing.", where=device)
     work.report("Unlocking", 0, 0)
+    is_bitlocker = volume.type == "BitLocker"
+    typed = recovery_key(key) if is_bitlocker else key
     try:
         work.handle.cryptsetup_open(
-            device, names.checked_text(key), _map_name(device), readonly=False, crypttype=_KINDS[volume.type]
+            device, names.checked_text(typed), _map_name(device), readonly=False, crypttype=_KINDS[volume.type]
         )
         work.handle.lvm_scan(activate=True)
     except RuntimeError as error:
-        raise work.failed(f"{device} was not unlocked.", error, where=device) from error
+        failed = work.failed(f"{device} was not unlocked.", error, where=device)
+        if is_bitlocker and isinstance(failed, ImageError):
+            failed.add_advice("" if key.isascii() else _BEYOND_ASCII)
+        raise failed from error
     work.found = None
+
+
+def recovery_key(typed: str) -> str:
+    """As cryptsetup wants it, eight groups of six digits with dashes between, if it is one, however it is typed: with
+    blanks, or nothing between. A password is as it was."""
+    digits = re.sub(r"[\s-]", "", typed)
+    if len(digits) != _RECOVERY_DIGITS or not (digits.isascii() and digits.isdecimal()):
+        return typed
+    return "-".join(digits[at : at + _GROUP] for at in range(0, _RECOVERY_DIGITS, _GROUP))
 
 
 def _map_name(device: str) -> str:

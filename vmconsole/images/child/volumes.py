@@ -8,8 +8,10 @@ knows nothing at all, libguestfs' own thorough list is asked: it takes some seco
 from __future__ import annotations
 
 import dataclasses
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from vmconsole.images.child.blocks import Block, read_blocks
 from vmconsole.images.messages import Device
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from vmconsole.images.child.handle import Handle
 
 _SUBVOLUMES = "btrfs"
+_SECTOR_BYTES = 512
 NOT_MOUNTABLE = {"", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member"}
 ENCRYPTED = {"crypto_LUKS", "BitLocker"}
 _WHOLE_DISK = {"iso9660", "udf"}
@@ -57,9 +60,27 @@ def find_volumes(handle: Handle) -> tuple[tuple[Device, ...], tuple[Volume, ...]
         return (), _thorough(handle, ())
     devices = tuple(Device(disk.device, disk.size_bytes or 0) for disk in disks)
     quick = _merged(v for disk in disks for v in _inside(disk, (disk.device,), None))
+    quick = tuple(_with_identifier(handle, volume) for volume in quick)
     if all(v.type == "unknown" for v in quick):
         return devices, _thorough(handle, quick)
     return devices, tuple(found for volume in quick for found in (volume, *_subvolumes(handle, volume)))
+
+
+def _with_identifier(handle: Handle, volume: Volume) -> Volume:
+    """A BitLocker volume with its GUID, by which its key is known again: blkid(8) does not tell it.
+
+    It is in each copy of the metadata, 80 bytes after its begin; the first sector says where these are (libbde's
+    «BitLocker Drive Encryption (BDE) format»).
+    """
+    if volume.type != "BitLocker" or volume.uuid:
+        return volume
+    try:
+        first = handle.pread_device(volume.device, _SECTOR_BYTES, 0)
+        place = struct.unpack_from("<Q", first, 440 if first[3:11] == b"MSWIN4.1" else 176)[0]
+        found = handle.pread_device(volume.device, 16, place + 80)
+        return dataclasses.replace(volume, uuid=str(UUID(bytes_le=found)))
+    except (RuntimeError, ValueError, OverflowError, struct.error):
+        return volume  # then its key is asked for at each open
 
 
 def _subvolumes(handle: Handle, volume: Volume) -> tuple[Volume, ...]:
