@@ -36,7 +36,7 @@ START_DEADLINE_S = 60.0
 _ORDER_DEADLINE_S = 60.0
 _MANY = 200
 """More files than that of one folder are not shown one by one: their folder is."""
-_NOTE = "The appliance is not confined on this computer: "
+_NOTE = "The programs that read the image are not confined on this computer: "
 _ETC = (
     "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "passwd", "group", "nsswitch.conf", "localtime",
     "os-release", "debian_version", "redhat-release", "fedora-release", "supermin", "qemu", "magic", "python3",
@@ -174,7 +174,8 @@ def needs(request: requests.Request | ToolRequest) -> tuple[tuple[str, bool], ..
 
 
 def _real(socket_path: str) -> str:
-    return os.path.dirname(os.path.realpath(socket_path))
+    """Where a link of ours leads; what is there is the server's, and not followed further."""
+    return os.path.dirname(os.readlink(socket_path) if os.path.islink(socket_path) else socket_path)
 
 
 def _few(paths: Iterable[str]) -> list[str]:

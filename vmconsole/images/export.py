@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmconsole.images import qemu_walls
 from vmconsole.images.hints import explained
 from vmconsole.images.leftovers import make_folder
 from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageLinkLost
@@ -52,24 +53,41 @@ def nbd_command(path: str, image_format: str, *, shares: bool, socket: str, snap
     return f"{common} --image-opts {shlex.quote(options)}"
 
 
-def export_command(nbd: str) -> str:
+def walls_command(facts: ImageFacts, *, is_local: bool) -> str:
+    """Shell lines: ``"$@"`` is what qemu-nbd runs behind, or nothing. It sees the image's files, read-only, and the
+    private folder ``$d``, where its number on this machine is written to."""
+    bind = "--dev-bind" if facts.is_block_device else "--ro-bind-try"
+    words = [bind, facts.path, facts.path]
+    for path in facts.below:
+        words += ["--ro-bind-try", path, path]
+    # The first process of its own world, so that it is what --info-fd names, and can be asked to end.
+    # That number it must not change, or we would end another one.
+    more = f'"$@" --bind "$d" "$d" --ro-bind "$d/number" "$d/number" {shlex.join(words)} --as-pid-1 --info-fd 8'
+    return f'{qemu_walls.begin(is_local=is_local)}\n: >"$d/number"; [ $# = 0 ] || set -- {more}'
+
+
+def export_command(nbd: str, walls: str = "set --") -> str:
     """Shell text that runs ``nbd`` in a private folder, and prints «socket PATH» when it serves, «ended STATUS» after.
 
-    It ends when stdin closes, when no line came for ``PATIENCE_S``, or when qemu-nbd ends.
+    It ends when stdin closes, when no line came for ``PATIENCE_S``, or when qemu-nbd ends. ``walls`` is as of
+    ``walls_command``.
     """
+    run = f'{qemu_walls.EXPORT_LIMITS}; [ $# = 0 ] || exec 8>"$d/number"; exec "$@" {nbd}'
     return "\n".join(
         [
             "umask 077; export LC_ALL=C",
             't="${XDG_RUNTIME_DIR:-/tmp}"; [ -w "$t" ] || t=/tmp; d=$(mktemp -d "$t/vmconsole.XXXXXX") || exit 70',
+            walls,
+            'e() { q=$(sed -n \'s/.*"child-pid": *\\([0-9]*\\).*/\\1/p\' "$d/number"); kill ${q:-$p}; }',
             "exec 3<&0",
-            f"{nbd} 3<&- & p=$!",
-            '( n=0; while IFS= read -r _; do n=$((n+1)); echo $n > "$d/beat"; done; kill $p ) <&3 2>/dev/null & r=$!',
+            f"( {run} ) 3<&- & p=$!",
+            '( n=0; while IFS= read -r _; do n=$((n+1)); echo $n > "$d/beat"; done; e ) <&3 2>/dev/null & r=$!',
             "(",
             "  trap 'kill $s; exit' TERM; o=none",
             "  while :; do",
             f"    sleep {PATIENCE_S} & s=$!; wait $s",
             # $$ is the main shell also in here: nothing may stay when it was killed.
-            '    n=$(cat "$d/beat"); if [ "$n" = "$o" ] || ! kill -0 $$; then kill $p $r; rm -rf "$d"; exit; fi; o=$n',
+            '    n=$(cat "$d/beat"); if [ "$n" = "$o" ] || ! kill -0 $$; then e; kill $r; rm -rf "$d"; exit; fi; o=$n',
             "  done",
             ") </dev/null >/dev/null 2>&1 3<&- & w=$!",
             "exec 3<&-",
@@ -104,7 +122,8 @@ class Export:
         """Serve. Raises ImageInUse when the lock is held by another, or another ImageError with QEMU's words."""
         facts = self._facts
         nbd = nbd_command(facts.path, facts.format, shares=shares, socket='"$d/s"', snapshot=self._snapshot)
-        self._process = self._shell.popen(export_command(nbd))
+        walls = walls_command(facts, is_local=self._shell.is_local)
+        self._process = self._shell.popen(export_command(nbd, walls))
         # The beats begin at once, or a slow start would look like a dead link.
         self._run(self._beat, "export beat")
         self._remote_socket = self._first_line(self._process)

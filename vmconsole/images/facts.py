@@ -7,6 +7,7 @@ QEMU may open it: the image may have been brought here by anybody.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 import posixpath
@@ -14,7 +15,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmconsole.images import journal, vmdk
+from vmconsole.images import journal, qemu_walls, vmdk
 from vmconsole.images.hints import explained
 from vmconsole.images.messages import ImageSnapshot
 from vmconsole.inventory.errors import ImageDamaged, ImageUnreadable
@@ -28,9 +29,12 @@ LOOKABLE_FORMATS = EDITABLE_FORMATS | {"vdi", "vpc", "vhdx", "qed", "parallels",
 _LUKS = "4c554b53babe"
 """Begins a disk that is encrypted as a whole (cryptsetup's on-disk format): it is served raw, and unlocked in the
 appliance. QEMU would take it for a format of its own."""
+_DATA_APART = "514649fb???????[3-9a-f]" + "?" * 143 + "[4567cdef]"
+"""The first 80 bytes of a qcow2 image with its data in another file: bit 2 of the incompatible features, which begin at
+the 72nd byte from version 3 on (QEMU's docs/interop/qcow2.txt)."""
 _MAX_CHAIN = 20
 _DEADLINE_S = 60.0
-_FIXED_LINES = 9
+_FIXED_LINES = 10
 
 
 class Packing(enum.Enum):
@@ -65,31 +69,43 @@ class ImageFacts:
     """Where an Apply keeps its journal."""
     unfinished: journal.Record | None = None
     """An Apply that was cut off."""
+    below: tuple[str, ...] = ()
+    """What QEMU reads beside the image itself: its backing files, by the names that it uses, and for VMDK the folder
+    in which the parts lie."""
 
 
 def look_at(shell: Shell, source: ImageSource) -> ImageFacts:
     """The facts about an image and its chain. Raises ImageError, in words, for what must not be opened."""
+    _check_format(source.format_hint or "raw", source.path)
     facts = _facts(shell, source.path, source.format_hint)
     if facts.packing is not Packing.NONE and source.format_hint in {"", "raw"}:
         return facts
-    if facts.format not in LOOKABLE_FORMATS:
+    _check_format(facts.format, facts.path)
+    return dataclasses.replace(facts, below=_checked_chain(shell, source, facts))
+
+
+def _check_format(image_format: str, path: str) -> None:
+    if image_format not in LOOKABLE_FORMATS:
         raise ImageUnreadable(
-            f"Images of the format «{facts.format}» are not opened here.",
+            f"Images of the format «{image_format}» are not opened here.",
             advice="Convert it first: `qemu-img convert -O qcow2`.",
-            where=facts.path,
+            where=path,
         )
-    _check_chain(shell, source, facts)
-    return facts
 
 
-def _check_chain(shell: Shell, source: ImageSource, top: ImageFacts) -> None:
+def _checked_chain(shell: Shell, source: ImageSource, top: ImageFacts) -> tuple[str, ...]:
+    """What lies below the image, all of it judged."""
     folders = tuple(source.backing_folders) + (() if top.is_block_device else (posixpath.dirname(top.path),))
-    current = top
+    current, name, below = top, top.path, list[str]()
     for _ in range(_MAX_CHAIN):
         if current.oddity:
             raise ImageUnreadable("This image is not opened here.", cause=current.oddity, where=current.path)
+        if current.format == "vmdk":
+            below.append(posixpath.dirname(name))
         if not current.backing_path:
-            return
+            return tuple(below)
+        name = current.backing_path
+        below.append(name)
         current = _backing(shell, current, folders)
     raise ImageUnreadable(f"The image has more than {_MAX_CHAIN} backing files.", where=top.path)
 
@@ -110,8 +126,9 @@ def _backing(shell: Shell, image: ImageFacts, folders: tuple[str, ...]) -> Image
             advice=f"Say it once on the host: `qemu-img rebase -u -b {path} -F qcow2 {image.path}` (or `-F raw`).",
             where=image.path,
         )
+    _check_format(image.backing_format, f"{image.path}: {path}")
     _check_place(posixpath.normpath(path), folders, image)
-    backing = _facts(shell, path, image.backing_format)
+    backing = _facts(shell, path, image.backing_format, is_below=True)
     _check_place(backing.path, folders, image)
     if backing.is_block_device:
         raise ImageUnreadable("The image is based on a block device, and is not opened.", where=f"{image.path}: {path}")
@@ -128,10 +145,11 @@ def _check_place(path: str, folders: tuple[str, ...], image: ImageFacts) -> None
         )
 
 
-def _facts(shell: Shell, path: str, image_format: str) -> ImageFacts:
+def _facts(shell: Shell, path: str, image_format: str, *, is_below: bool = False) -> ImageFacts:
     if not path.startswith("/") or any(ord(c) < 32 for c in path):
         raise ImageUnreadable("The path of an image must be absolute and without control characters.", where=path)
-    done = shell.run(look_command(path, image_format), deadline_s=_DEADLINE_S)
+    command = look_command(path, image_format, is_local=shell.is_local, is_below=is_below)
+    done = shell.run(command, deadline_s=_DEADLINE_S)
     if done.status:
         said = done.err.decode(errors="replace")
         raise explained("The image cannot be opened.", said, where=_where(shell, path), otherwise=ImageDamaged)
@@ -145,8 +163,9 @@ def _where(shell: Shell, path: str) -> str:
     return path if shell.is_local else f"{shell.where}: {path}"
 
 
-def look_command(path: str, image_format: str) -> str:
-    """Shell text that prints ``_FIXED_LINES`` lines about the image, then QEMU's JSON."""
+def look_command(path: str, image_format: str, *, is_local: bool = False, is_below: bool = False) -> str:
+    """Shell text that prints ``_FIXED_LINES`` lines about the image, then QEMU's JSON. ``is_below``: QEMU will open it
+    by this name, and take names in it relative to that; the top image is opened by its true name."""
     quoted = shlex.quote(path)
     known = shlex.quote(image_format)
     return "\n".join(
@@ -156,17 +175,22 @@ def look_command(path: str, image_format: str) -> str:
             "if [ -d \"$p\" ]; then printf '%s\\nfolder\\n' \"$(readlink -f -- \"$p\")\"; exit; fi",
             "[ -f \"$p\" ] || [ -b \"$p\" ] || { echo \"$p: is neither a file nor a disk\" >&2; exit 65; }",
             "[ -r \"$p\" ] || { echo \"$p: Permission denied\" >&2; exit 77; }",
+            f"r=$(readlink -f -- \"$p\"); o={'$p' if is_below else '$r'}",
+            "m() { dd if=\"$p\" bs=1 skip=$1 count=$2 2>/dev/null | od -An -v -tx1 | tr -d ' \\n'; }",
+            f"h=$(m 0 80); f={known}; [ -n \"$f\" ] || case $h in {_LUKS}*) f=raw ;; esac",
             *vmdk.CHECK_COMMAND,
+            f"if [ -z \"$f\" ] || [ \"$f\" = qcow2 ]; then case $h in {_DATA_APART})",
+            "  echo 'qcow2: it keeps its data in another file' >&2; exit 65 ;; esac; fi",
             "command -v qemu-nbd >/dev/null || { echo 'qemu-nbd: not found' >&2; exit 69; }",
-            "r=$(readlink -f -- \"$p\"); printf '%s\\n' \"$r\"",
+            "printf '%s\\n' \"$r\"",
             "if [ -b \"$p\" ]; then echo block; else echo file; fi",
             journal.identity_command(path),
-            "m() { dd if=\"$p\" bs=1 skip=$1 count=$2 2>/dev/null | od -An -v -tx1 | tr -d ' \\n'; }",
-            "echo \"$(m 0 4) $(m 257 5)\"",
+            "echo \"${h%\"${h#????????}\"} $(m 257 5)\"",
             journal.FOLDER_COMMAND,
             journal.STATE_COMMAND,
-            f"f={known}; [ -n \"$f\" ] || [ \"$(m 0 6)\" != {_LUKS} ] || f=raw",
-            "qemu-img info -U ${f:+-f \"$f\"} --output=json -- \"$p\"",
+            qemu_walls.begin(is_local=is_local),
+            qemu_walls.LOOK,
+            "look \"$o\" \"$f\" \"$@\"",
         ]
     )  # fmt: skip
 
@@ -190,7 +214,7 @@ def _parsed(out: str) -> ImageFacts:
         snapshots=tuple(_snapshot(s) for s in info.get("snapshots") or ()),
         packing=_packing(magic, path),
         journal_folder=folder,
-        unfinished=journal.read_state(lines[5:_FIXED_LINES]),
+        unfinished=journal.read_state(lines[5:_FIXED_LINES], identity),
     )
 
 
@@ -222,12 +246,16 @@ def _oddity(info: dict[str, Any], path: str) -> str:
     return ""
 
 
-def overlays_command(path: str) -> str:
+def overlays_command(path: str, *, is_local: bool = False) -> str:
     """Prints QEMU's JSON of every qcow2 file in the image's folder: one of them may be based on the image."""
-    folder = shlex.quote(posixpath.dirname(path))
-    return (
-        f'cd {folder} || exit 0; for f in ./*; do [ -f "$f" ] && [ "$(head -c 3 -- "$f" 2>/dev/null)" = QFI ] && '
-        'qemu-img info -U -f qcow2 --output=json -- "$f" 2>/dev/null; done; exit 0'
+    return "\n".join(
+        [
+            f"cd {shlex.quote(posixpath.dirname(path))} || exit 0",
+            qemu_walls.begin(is_local=is_local),
+            qemu_walls.LOOK,
+            'for n in ./*; do [ -f "$n" ] && [ "$(head -c 3 -- "$n" 2>/dev/null)" = QFI ] && '
+            'look "$PWD/${n#./}" qcow2 "$@" 2>/dev/null; done; exit 0',
+        ]
     )
 
 

@@ -60,7 +60,7 @@ class Layers:
 
     def merge(self, upper: str, lower: str, above: str) -> None:
         """Put what ``upper`` holds into ``lower``, which is right below it, and let ``above`` lie on that."""
-        qemu_img("commit", "-q", "-d", "-f", "qcow2", "-b", lower, self.path(upper))
+        qemu_img("commit", "-q", "-d", "-f", "qcow2", "-b", lower, self.path(upper), sockets=(self._socket,))
         if above:
             qemu_img("rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", lower, self.path(above))
         self.path(upper).unlink(missing_ok=True)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""qemu-img and qemu-nbd on this machine, for the files of a draft. Blocks; any thread, each server on one."""
+"""qemu-img and qemu-nbd on this machine, for the files of a draft. Blocks; any thread, each server on one.
+
+An appliance writes these files, and what an image did to it may be in their headers: so they are read within the limits
+and behind the walls of ``qemu_walls``, where nothing is but the draft's folders and the exports below it.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmconsole.images import qemu_walls
 from vmconsole.images.hints import explained
 from vmconsole.images.leftovers import make_folder
 from vmconsole.images.nbd import NbdClient
@@ -18,7 +24,7 @@ from vmconsole.inventory.errors import ImageError
 from vmconsole.links.children import Child, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
     from types import TracebackType
 
     from vmconsole.links.base import Completed
@@ -29,15 +35,35 @@ _LOCK_PATIENCE_S = 10.0
 _POLL_S = 0.05
 _SERVER_DEADLINE_S = 20.0
 _ENGLISH = {"LC_ALL": "C"}
-_GUARDED = '"$@" </dev/null & p=$!; read -r _; kill $p 2>/dev/null; wait $p'
-"""Runs a server until stdin ends, so also when this process is killed."""
+_READING = {"map", "info"}
+_LIMITED = f'{qemu_walls.WORK_LIMITS}; exec "$@"'
+_GUARDED = (
+    f"{qemu_walls.SERVE_LIMITS}; n=$1; shift; "
+    '"$@" </dev/null 8>"$n" & p=$!; read -r _; '
+    'q=$(sed -n \'s/.*"child-pid": *\\([0-9]*\\).*/\\1/p\' "$n"); kill ${q:-$p} 2>/dev/null; wait $p'
+)
+"""Runs a server until stdin ends, so also when this process is killed. Behind walls it is the first process there;
+bubblewrap writes its number on this machine to the file that is named first."""
 
 
-def qemu_img(*arguments: str | Path, fine: tuple[int, ...] = (0,)) -> bytes:
-    """qemu-img(1); what it printed. Raises ImageError with its words."""
+def qemu_img(
+    *arguments: str | Path,
+    fine: tuple[int, ...] = (0,),
+    files: Sequence[Path] = (),
+    sockets: Sequence[Path] = (),
+) -> bytes:
+    """qemu-img(1); what it printed. Raises ImageError with its words.
+
+    It sees the folders of the arguments that are a Path, and of ``files``; and the exports behind ``sockets``.
+    """
+    folders = list(dict.fromkeys(_folder(a) for a in (*arguments, *files) if isinstance(a, Path)))
+    is_reading = arguments[0] in _READING
+    walls = qemu_walls.walls(
+        reads=[*_places(sockets), *(folders if is_reading else ())], writes=() if is_reading else folders
+    )
     ends_at = time.monotonic() + _LOCK_PATIENCE_S
     while True:
-        done = _run_img([os.fspath(a) for a in arguments])
+        done = _run_img(walls, [os.fspath(a) for a in arguments])
         if done.status in fine:
             return done.out
         said = done.err.decode(errors="replace")
@@ -46,14 +72,25 @@ def qemu_img(*arguments: str | Path, fine: tuple[int, ...] = (0,)) -> bytes:
         time.sleep(_POLL_S)
 
 
-def _run_img(arguments: list[str]) -> Completed:
-    try:
-        return run(["qemu-img", *arguments], deadline_s=_IMG_DEADLINE_S, env={**os.environ, **_ENGLISH})
-    except FileNotFoundError as error:
+def _folder(file: Path) -> str:
+    return os.path.dirname(os.path.abspath(file))
+
+
+def _places(sockets: Sequence[Path]) -> list[str]:
+    """The folders of sockets; on this computer one beside an overlay is a link to the server's own."""
+    found = [_folder(socket) for socket in sockets]
+    return found + [_folder(Path(os.readlink(socket))) for socket in sockets if socket.is_symlink()]
+
+
+def _run_img(walls: list[str], arguments: list[str]) -> Completed:
+    if shutil.which("qemu-img") is None:
         raise ImageError(
             "This computer has no qemu-img, which drafts need.",
             advice="Install it: `apt install qemu-utils` or `dnf install qemu-img`.",
-        ) from error
+        )
+    command = ["/bin/sh", "-c", _LIMITED, "sh", *walls, "qemu-img", *arguments]
+    try:
+        return run(command, deadline_s=_IMG_DEADLINE_S, env={**os.environ, **_ENGLISH})
     except subprocess.TimeoutExpired as error:
         raise ImageError("qemu-img on this computer did not end in time.", where=arguments[-1]) from error
 
@@ -63,7 +100,7 @@ def held_ranges(layer: Path) -> tuple[tuple[int, int], ...]:
     alone = "json:" + json.dumps(
         {"driver": "qcow2", "backing": None, "file": {"driver": "file", "filename": os.fspath(layer)}}
     )
-    extents = json.loads(qemu_img("map", "--output=json", alone))
+    extents = json.loads(qemu_img("map", "--output=json", alone, files=(layer,)))
     return tuple((int(e["start"]), int(e["length"])) for e in extents if e["present"])
 
 
@@ -73,8 +110,10 @@ class Server:
     It ends with this process, however that ends.
     """
 
-    def __init__(self, file: Path, *, is_read_only: bool) -> None:
+    def __init__(self, file: Path, *, is_read_only: bool, export: Path | None = None) -> None:
+        """``export`` is the socket of what lies below the file."""
         self._file, self._is_read_only = file, is_read_only
+        self._sockets = (export,) if export is not None else ()
         self._folder = make_folder()
         self._process: subprocess.Popen[bytes] | None = None
         self._client: NbdClient | None = None
@@ -102,11 +141,13 @@ class Server:
         socket = self._folder / "s"
         command = ["qemu-nbd", "--format=qcow2", f"--socket={socket}", f"--pid-file={socket}.pid"]
         command += ["--read-only"] if self._is_read_only else ["--cache=writeback", "--discard=unmap"]
-        log = self._folder / "log"
+        log, number = self._folder / "log", self._folder / "number"
+        number.touch()
+        walls = self._walls(number)
         with log.open("wb") as noise:
             process = self._process = Child(
-                ["/bin/sh", "-c", _GUARDED, "sh", *command, "--", os.fspath(self._file)], stdin=subprocess.PIPE,
-                stdout=noise, stderr=noise, env={**os.environ, **_ENGLISH},
+                ["/bin/sh", "-c", _GUARDED, "sh", str(number), *walls, *command, "--", os.path.abspath(self._file)],
+                stdin=subprocess.PIPE, stdout=noise, stderr=noise, env={**os.environ, **_ENGLISH},
             )  # fmt: skip
         ends_at = time.monotonic() + _SERVER_DEADLINE_S
         pid_file = self._folder / "s.pid"
@@ -115,6 +156,13 @@ class Server:
             if said or process.poll() is not None or time.monotonic() > ends_at:
                 raise explained("The draft's file cannot be served.", said, where=os.fspath(self._file))
             time.sleep(0.01)
+
+    def _walls(self, number: Path) -> list[str]:
+        folder = _folder(self._file)
+        reads = [*_places(self._sockets), *([folder] if self._is_read_only else []), str(number)]
+        writes = [str(self._folder), *([] if self._is_read_only else [folder])]
+        words = qemu_walls.walls(reads=reads, writes=writes)
+        return [*words, "--as-pid-1", "--info-fd", "8"] if words else []
 
     def _end(self) -> None:
         if self._client is not None:

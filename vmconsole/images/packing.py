@@ -64,8 +64,8 @@ class Packing:
         old = NbdClient(self.export)
         try:
             with (
-                Server(self.layers[-1], is_read_only=True) as new,
-                Server(self.carried, is_read_only=False) as carried,
+                Server(self.layers[-1], is_read_only=True, export=self.export) as new,
+                Server(self.carried, is_read_only=False, export=self.export) as carried,
             ):
                 if self.replaced is None:
                     digests = self._copy(ranges, new, old, carried, None)

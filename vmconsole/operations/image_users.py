@@ -14,6 +14,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmconsole.images import qemu_walls
 from vmconsole.inventory.errors import ConsoleError, ImageError, ImageInUse
 
 if TYPE_CHECKING:
@@ -179,13 +180,14 @@ def children_command(path: str, *, libvirt: str = "/etc/libvirt") -> str:
     return "\n".join(
         [
             "export LC_ALL=C",
+            qemu_walls.LOOK,
             f"{{ sed -n {xml} {libvirt}/qemu/*.xml 2>/dev/null | sed {plain}",
             f"  sed -n {pool} {libvirt}/storage/*.xml 2>/dev/null | sed {plain} |",
             "    while IFS= read -r d; do case $d in /dev*) ;; *) ls -d \"$d\"/* 2>/dev/null ;; esac; done",
             "} | sort -u | while IFS= read -r f; do",
             "  { [ -f \"$f\" ] || [ -b \"$f\" ]; } && [ \"$(head -c 3 -- \"$f\" 2>/dev/null)\" = QFI ] &&",
             f"  head -c 65536 -- \"$f\" | grep -qaF -- {name} &&",
-            "  qemu-img info -U -f qcow2 --output=json -- \"$f\" 2>/dev/null",
+            "  look \"$f\" qcow2 2>/dev/null",
             "done; exit 0",
         ]
     )  # fmt: skip
