@@ -43,6 +43,7 @@ GATES: dict[str, tuple[str, ...]] = {
     "platformdirs": ("vmconsole/settings/profile.py",),
     "numpy": ("vmconsole/metrics/", "vmconsole/store/", "vmconsole/links/", "vmconsole/ui/"),
     "PySide6": ("vmconsole/ui/", "vmconsole/app/"),
+    "shiboken6": ("vmconsole/ui/fleet_model.py",),
     "pygments": ("vmconsole/ui/image_editor/colours.py",),
     "subprocess": ("vmconsole/links/", "vmconsole/images/", "vmconsole/app/"),
 }

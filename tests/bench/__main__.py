@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BENCHES = (
     "startup", "running_cost", "limit_latency", "limits_at_once", "image_open", "image_folder", "image_small_files",
-    "image_big_files", "faults", "wall",
+    "image_big_files", "faults", "tree_rows", "wall",
 )  # fmt: skip
 """Modules beside this one; each has ``measure() -> dict``."""
 

@@ -13,11 +13,12 @@ from PySide6.QtTest import QAbstractItemModelTester
 
 from tests.store.test_outline import HOSTS, a_delta, a_filter, naive, naive_groups
 from tests.ui.fakes import Rig, frame, guest_id, host_id
-from vmconsole.inventory.facts import GuestState, HostState
+from vmconsole.inventory import deltas
+from vmconsole.inventory.facts import Guest, GuestState, HostState
 from vmconsole.inventory.ids import GroupId, GuestId
 from vmconsole.store.store import Store
 from vmconsole.ui.columns import CPU, DISK, MEMORY, NAME, NETWORK, STATE
-from vmconsole.ui.fleet_model import FleetModel
+from vmconsole.ui.fleet_model import FleetModel, Row
 from vmconsole.ui.formats import Formats
 from vmconsole.ui.theme import Theme
 
@@ -69,7 +70,7 @@ def test_any_history_shows_what_a_naive_model_shows(qapp: object, steps: list[li
     store, line, is_grouped = Store(), "", False
     model = make(store)
     tester = QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Warning)
-    kept: list[tuple[object, QPersistentModelIndex]] = []
+    kept: list[tuple[Row, GroupId | None, QPersistentModelIndex]] = []
     for step in steps:
         if isinstance(step, bool):
             is_grouped = step
@@ -80,12 +81,18 @@ def test_any_history_shows_what_a_naive_model_shows(qapp: object, steps: list[li
         else:
             model.apply_changes(store.apply(step))
         assert rows_of(model) == _wanted(store, line, is_grouped=is_grouped)
-        for meant, index in kept:
-            if index.isValid():
-                assert model.id_of(index) == meant, "a persistent index points at another row than it was made for"
-        kept = [(model.id_of(index), QPersistentModelIndex(index)) for index in _all(model)]
-        assert [model.index_of(meant) for meant, _ in kept if meant is not None] == [QModelIndex(i) for _, i in kept]
+        for meant, heading, index in kept:
+            stays = model.index_of(meant).isValid() and _heading(model, meant) == heading
+            assert index.isValid() or not stays, "a persistent index was lost"
+            assert not index.isValid() or model.id_of(index) == meant, "it points at another row than it was made for"
+        listed = [(meant, index) for index in _all(model) if (meant := model.id_of(index)) is not None]
+        assert [model.index_of(meant) for meant, _ in listed] == [index for _, index in listed] == _all(model)
+        kept = [(meant, _heading(model, meant), QPersistentModelIndex(index)) for meant, index in listed]
     del tester
+
+
+def _heading(model: FleetModel, row: Row) -> GroupId | None:
+    return None if isinstance(row, GroupId) else model.outline.group_of(row.host if isinstance(row, GuestId) else row)
 
 
 def _wanted(store: Store, line: str, *, is_grouped: bool) -> list[tuple[str, list[str]]]:
@@ -178,6 +185,25 @@ def test_a_changed_guest_is_announced_by_its_row_alone(rig: Rig, model: FleetMod
         rig.change_guest("kvm2", "g007", state=GuestState.PAUSED)
     first, last, _ = told.args
     assert (first.row(), last.row()) == (7, 7)
+
+
+def test_what_points_at_a_row_follows_it(rig: Rig, model: FleetModel) -> None:
+    """Selection and open rows are kept by such indexes; the last row must not be cut off before it has moved."""
+    kvm1, kvm2 = host_id("kvm1"), host_id("kvm2")
+    rig.add_host("kvm2", {"b": GuestState.RUNNING, "d": GuestState.RUNNING, "f": GuestState.RUNNING})
+    marks = {row: QPersistentModelIndex(model.index_of(row)) for row in (kvm1, kvm2, *model.outline.guests_of(kvm2))}
+
+    def seen() -> list[tuple[str, int]]:
+        return [(str(model.data(mark)), mark.row()) for mark in marks.values() if mark.isValid()]
+
+    rig.apply(deltas.GuestSeen(Guest(id=guest_id("kvm2", "c"), name="c", state=GuestState.RUNNING)))
+    assert seen() == [("kvm1", 0), ("kvm2", 1), ("b", 0), ("d", 2), ("f", 3)]
+    rig.apply(deltas.GuestGone(guest_id("kvm2", "b")))
+    assert seen() == [("kvm1", 0), ("kvm2", 1), ("d", 1), ("f", 2)]
+    model.sort(0, Qt.SortOrder.DescendingOrder)
+    assert seen() == [("kvm1", 0), ("kvm2", 1), ("d", 1), ("f", 0)]
+    rig.add_host("kvm0", {"z": GuestState.RUNNING})
+    assert seen() == [("kvm1", 1), ("kvm2", 2), ("d", 1), ("f", 0)]
 
 
 def test_the_header_names_every_column(model: FleetModel) -> None:

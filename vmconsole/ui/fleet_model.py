@@ -4,13 +4,19 @@
 It owns its order and its filter through ``store.outline``: no proxy stands between it and the view. A tick changes no
 rows; the view says which rows are visible, and only those are announced. A change of rows keeps persistent indexes, so
 selection and expansion stay. Texts are made once per change, not per paint.
+
+The skeleton is Qt's own QStandardItemModel: an empty item for each host and heading, and for guests nothing but a
+count. A tree view lays out all its rows whenever one comes or goes and asks several questions for each: four thousand
+rows took Python 60 ms, and take Qt's own model 2 ms. An item is never deleted, as the view may still point to it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+import shiboken6
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QSignalBlocker, Qt
+from PySide6.QtGui import QStandardItem, QStandardItemModel
 
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import GroupId, GuestId, HostId
@@ -24,26 +30,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vmconsole.store.changes import ChangeSet
-    from vmconsole.store.outline import Plan
+    from vmconsole.store.outline import Plan, Sections
     from vmconsole.store.store import Store
     from vmconsole.ui.formats import Formats
     from vmconsole.ui.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
-NO_INDEX = QModelIndex()
 Row = HostId | GuestId | GroupId
 ID_ROLE = int(Role.UserRole)
 """What stands in the row."""
-_TOP = 0
+_PLACE_ROLE = ID_ROLE + 1
+"""Where an item belongs among those beside it; only Qt's sorting reads it."""
 _COLUMNS = len(COLUMNS)
 _RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 
-class FleetModel(QAbstractItemModel):
+class FleetModel(QStandardItemModel):
     """Hosts, and the guests of each; with headings of groups above, if wanted.
 
-    The internal id of a row is the number of the host or heading that it stands below, 0 at the top.
+    The internal id of a row is the address of the item that it stands below, as in any QStandardItemModel.
     """
 
     def __init__(self, store: Store, theme: Theme, formats: Formats, parent: QObject | None = None) -> None:
@@ -53,11 +59,12 @@ class FleetModel(QAbstractItemModel):
         self._formats = formats
         self.outline = Outline(store)
         self.cells = FleetCells(store, formats)
-        self._numbers: dict[HostId | GroupId, int] = {}
-        self._numbered: dict[int, HostId | GroupId] = {}
-        self._below: dict[int, list[tuple[int, int]]] = {_TOP: []}
-        """Number of a heading (or of the top) → for each row below it, the number that the rows below that one carry,
-        and how many those are. A layout of ten thousand rows asks ``index`` for each."""
+        self._items: dict[HostId | GroupId, QStandardItem] = {}
+        """Of all that was ever listed."""
+        self._at: dict[int, HostId | GroupId] = {}
+        self.setColumnCount(_COLUMNS)
+        self.setSortRole(_PLACE_ROLE)
+        self._top = _address(self.invisibleRootItem())
         self._readers: dict[int, Callable[[QModelIndex], object]] = {
             int(Role.DisplayRole): self._text,
             int(Role.AccessibleTextRole): self._spoken,
@@ -74,7 +81,7 @@ class FleetModel(QAbstractItemModel):
         """What stands in a row; None for an index that is none."""
         if not index.isValid():
             return None
-        rows = self.rows_below(self._numbered.get(index.internalId()))
+        rows = self.rows_below(self._at.get(index.internalId()))
         return rows[index.row()] if index.row() < len(rows) else None
 
     def rows_below(self, above: Row | None) -> Sequence[Row]:
@@ -91,21 +98,20 @@ class FleetModel(QAbstractItemModel):
             row = self.outline.guest_row(wanted)
             if row is None or self.outline.host_row(wanted.host) is None:
                 return QModelIndex()
-            return self.createIndex(row, column, self._number(wanted.host))
+            return self.createIndex(row, column, _address(self._item(wanted.host)))
         if isinstance(wanted, GroupId):
             row = self.outline.group_row(wanted)
-            return QModelIndex() if row is None else self.createIndex(row, column, _TOP)
+            return QModelIndex() if row is None else self.createIndex(row, column, self._top)
         row, group = self.outline.host_row(wanted), self.outline.group_of(wanted)
-        above = _TOP if group is None else self._number(group)
+        above = self._top if group is None else _address(self._item(group))
         return QModelIndex() if row is None else self.createIndex(row, column, above)
 
-    def _number(self, wanted: HostId | GroupId) -> int:
-        number = self._numbers.get(wanted)
-        if number is None:
-            number = len(self._numbers) + 1
-            self._numbers[wanted] = number
-            self._numbered[number] = wanted
-        return number
+    def _item(self, wanted: HostId | GroupId) -> QStandardItem:
+        item = self._items.get(wanted)
+        if item is None:
+            item = self._items[wanted] = QStandardItem(0, _COLUMNS)
+            self._at[_address(item)] = wanted
+        return item
 
     # -- changes -----------------------------------------------------------------------------------------------
 
@@ -142,42 +148,58 @@ class FleetModel(QAbstractItemModel):
 
     def announce(self, host: HostId, first: int, last: int, *, first_column: int = 0) -> None:
         """Tell the view that guests' rows have something new."""
-        number = self._number(host)
-        self.dataChanged.emit(
-            self.createIndex(first, first_column, number), self.createIndex(last, len(COLUMNS) - 1, number)
-        )
+        above = _address(self._item(host))
+        self.dataChanged.emit(self.createIndex(first, first_column, above), self.createIndex(last, _COLUMNS - 1, above))
 
     def announce_host(self, host: HostId, *, first_column: int = 0) -> None:
         """Tell the view that a host's row has something new."""
         index = self.index_of(host, first_column)
         if index.isValid():
-            self.dataChanged.emit(index, index.siblingAtColumn(len(COLUMNS) - 1))
+            self.dataChanged.emit(index, index.siblingAtColumn(_COLUMNS - 1))
 
     def _take(self, plan: Plan) -> None:
         """Adopt new rows, and lead persistent indexes (selection, expansion) to where their rows now stand."""
         if not plan:
             return
         self.layoutAboutToBeChanged.emit()
-        old = self.persistentIndexList()
+        old = [index for index in self.persistentIndexList() if self._at.get(index.internalId()) in plan.guests]
         meant = [(self.id_of(index), index.column()) for index in old]
         self.outline.adopt(plan)
-        self._below = self._count_below()
+        blocker = QSignalBlocker(self)  # the view hears of all at once
+        if plan.sections is not None:
+            self._stand(plan.sections)
+        rows = {host: len(self.outline.guests_of(host)) for host in plan.guests}
+        for host, count in rows.items():
+            self._item(host).setRowCount(max(count, self._item(host).rowCount()))
         new = [QModelIndex() if wanted is None else self.index_of(wanted, column) for wanted, column in meant]
         self.changePersistentIndexList(old, new)
+        for host, count in rows.items():  # not before: an index into a row that goes is lost
+            self._item(host).setRowCount(count)
+        blocker.unblock()
         self.layoutChanged.emit()
 
-    def _count_below(self) -> dict[int, list[tuple[int, int]]]:
-        outline = self.outline
+    def _stand(self, sections: Sections) -> None:
+        """Put the items of hosts and headings where they belong. Qt keeps the indexes of those that stay below the same
+        heading."""
+        root = self.invisibleRootItem()
+        groups = [group for group, _ in sections if group is not None]
+        wanted: dict[HostId | GroupId | None, Sequence[HostId | GroupId]] = {None: groups, **dict(sections)}
+        for above in [root, *(item for row, item in self._items.items() if isinstance(row, GroupId))]:
+            self._take_away(above, set(wanted.get(self._at.get(_address(above)), ())))
+        for heading, rows in wanted.items():
+            above = root if heading is None else self._item(heading)
+            for place, row in enumerate(rows):
+                item = self._item(row)
+                item.setData(place, _PLACE_ROLE)
+                if item.model() is None:
+                    above.appendRow(item)
+            above.sortChildren(NAME)
 
-        def count(hosts: Sequence[HostId]) -> list[tuple[int, int]]:
-            return [(self._number(host), len(outline.guests_of(host))) for host in hosts]
-
-        if not outline.groups:
-            return {_TOP: count(outline.hosts)}
-        members = {self._number(group): outline.hosts_in(group) for group in outline.groups}
-        below = {number: count(hosts) for number, hosts in members.items()}
-        below[_TOP] = [(number, len(hosts)) for number, hosts in members.items()]
-        return below
+    def _take_away(self, above: QStandardItem, wanted: set[HostId | GroupId]) -> None:
+        """Items that shall not stand below another one any longer stand nowhere."""
+        for row in reversed(range(above.rowCount())):
+            if self._at[_address(above.child(row))] not in wanted:
+                above.takeRow(row)
 
     # -- readers by role ---------------------------------------------------------------------------------------
 
@@ -221,48 +243,9 @@ class FleetModel(QAbstractItemModel):
 
     # -- Qt ----------------------------------------------------------------------------------------------------
 
-    def index(self, row: int, column: int, parent: Index = NO_INDEX) -> QModelIndex:
-        """Asked for each row of a layout, so it looks twice into a table and calls nothing else."""
-        place = parent.row()
-        if place < 0:
-            number, count = _TOP, len(self._below[_TOP])
-        else:
-            rows = self._below.get(parent.internalId(), ())
-            if place >= len(rows) or parent.column() != NAME:
-                return NO_INDEX
-            number, count = rows[place]
-        if 0 <= row < count and 0 <= column < _COLUMNS:
-            return self.createIndex(row, column, number)
-        return NO_INDEX
-
-    def _below_row(self, parent: Index) -> tuple[int, int]:
-        """The number that the rows below carry, and how many those are."""
-        if not parent.isValid():
-            return _TOP, len(self._below[_TOP])
-        rows = self._below.get(parent.internalId())
-        place = parent.row()
-        if rows is None or parent.column() != NAME or place >= len(rows):
-            return _TOP, 0
-        return rows[place]
-
-    def parent(self, index: Index = NO_INDEX) -> Any:  # hides QObject.parent, as in Qt
-        number = index.internalId() if index.isValid() else _TOP
-        return QModelIndex() if number == _TOP else self.index_of(self._numbered[number])
-
-    def rowCount(self, parent: Index = NO_INDEX) -> int:
-        return self._below_row(parent)[1]
-
-    def columnCount(self, parent: Index = NO_INDEX) -> int:
-        return len(COLUMNS)
-
     def data(self, index: Index, role: int = int(Role.DisplayRole)) -> Any:
         reader = self._readers.get(int(role))
         return reader(cast("QModelIndex", index)) if reader is not None and index.isValid() else None
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        if index.internalId() not in self._below:
-            return _GUEST_FLAGS
-        return _HOST_FLAGS if index.isValid() else Qt.ItemFlag.NoItemFlags
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = int(Role.DisplayRole)
@@ -290,8 +273,8 @@ class FleetModel(QAbstractItemModel):
         return host is None or host.state is not HostState.CONNECTED
 
 
-_HOST_FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-_GUEST_FLAGS = _HOST_FLAGS | Qt.ItemFlag.ItemNeverHasChildren
+def _address(item: QStandardItem) -> int:
+    return int(shiboken6.getCppPointer(item)[0])
 
 
 def _alignment(index: QModelIndex) -> int | None:

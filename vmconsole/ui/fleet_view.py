@@ -67,6 +67,7 @@ class FleetView(QTreeView):
         self._wanted: list[Row] = []
         self._chosen: Sequence[HostId | GuestId] | None = None
         self._anchor: tuple[Row, int] | None = None
+        self._current: Row | None = None
         self._is_restoring = False
         self._empty_text = ""
         self._figure_cell = FigureCell(model, theme, self, sparklines=self._sparklines, visible=self.visible_guests)
@@ -254,6 +255,7 @@ class FleetView(QTreeView):
         top = self.indexAt(QPoint(0, 0))
         wanted = self._fleet.id_of(top)
         self._anchor = None if wanted is None else (wanted, self.visualRect(top).top())
+        self._current = self._fleet.id_of(self.currentIndex()) or self._current
         self._is_restoring = True
 
     @Slot()
@@ -286,7 +288,7 @@ class FleetView(QTreeView):
                 self.setFirstColumnSpanned(*place, is_wide)
 
     def _choose_again(self) -> None:
-        """Rows that the filter took away have lost their selection: give it back when they return."""
+        """Rows that the filter took away have lost their selection, and the keys their row: they get them back."""
         selection = QItemSelection()
         for wanted in self._wanted:
             index = self._fleet.index_of(wanted)
@@ -295,6 +297,11 @@ class FleetView(QTreeView):
         if not selection.isEmpty():
             flags = QItemSelectionModel.SelectionFlag
             self.selectionModel().select(selection, flags.Select | flags.Rows)
+        current = QModelIndex() if self._current is None else self._fleet.index_of(self._current)
+        if current.isValid() and not self.currentIndex().isValid():
+            self.setAutoScroll(False)  # the place on the screen is kept as well
+            self.selectionModel().setCurrentIndex(current, QItemSelectionModel.SelectionFlag.NoUpdate)
+            self.setAutoScroll(True)
 
     def _keep_place(self) -> None:
         """The row that was at the top stays there, though others came or went above it."""
