@@ -18,6 +18,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 from vmconsole.images import journal
+from vmconsole.images.device_use import check_free
 from vmconsole.images.hints import explained
 from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageError, ImageInUse, ImageLinkLost, ImageNoSpace
 
@@ -72,6 +73,10 @@ class Apply:
         carrier = self._carrier
         if carrier is not None:
             carrier.kill()
+
+    def check_free(self) -> None:
+        """Raises ImageInUse if the image is a device that its host itself uses now."""
+        check_free(self._shell, self._facts)
 
     def check_unchanged(self) -> None:
         """Raises ImageError if the image is not what it was when it was opened."""

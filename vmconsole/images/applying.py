@@ -107,6 +107,8 @@ class Applying:
         began_at = time.monotonic()
         self._applies = [Apply(p.shell, p.facts, report=self.report) for p in self.parts]
         check_users(self.users(), self.parts[0].source.path)
+        for apply in self._applies:
+            apply.check_free()
         self.let_go()
         for apply, part in zip(self._applies, self.parts, strict=True):
             unfinished = part.facts.unfinished
@@ -125,6 +127,7 @@ class Applying:
             raise ImageError("There is nothing to apply.", where=where)
         check_users(self.users(), where)
         for apply, part in zip(self._applies, self.parts, strict=True):
+            apply.check_free()
             apply.check_unchanged()
             apply.check_space(sum(layer.stat().st_size for layer in part.layers))
 
@@ -171,6 +174,8 @@ class Applying:
     def _commit(self) -> None:
         self.let_go()
         check_users(self.users(), self.parts[0].source.path)
+        for apply in self._applies:
+            apply.check_free()
         if self._is_cancelled:
             raise CancelledError
         for apply in self._applies:

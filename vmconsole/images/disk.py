@@ -10,6 +10,7 @@ import posixpath
 import subprocess
 from typing import TYPE_CHECKING
 
+from vmconsole.images.device_use import why_held
 from vmconsole.images.export import Export
 from vmconsole.images.facts import EDITABLE_FORMATS, ImageFacts, look_at, overlays_command, overlays_of
 from vmconsole.images.processes import kill
@@ -35,6 +36,7 @@ class OpenDisk:
         self._facts: ImageFacts | None = None
         self._export: Export | None = None
         self._survey: subprocess.Popen[bytes] | None = None
+        self._held: Explanation | None = None
 
     @property
     def facts(self) -> ImageFacts:
@@ -50,12 +52,18 @@ class OpenDisk:
     def look(self) -> ImageFacts:
         """Ask the host. Raises ImageError or LinkError."""
         self._facts = facts = look_at(self.shell, self.source)
+        self._held = why_held(self.shell, facts)
         wanted = self.source.snapshot
         if wanted and wanted not in {s.id for s in facts.snapshots}:
             raise ImageUnreadable(
                 "The snapshot is not in the image any more.", advice="Open the image as it is now.", where=facts.path
             )
         return facts
+
+    @property
+    def look_only_reason(self) -> Explanation | None:
+        """Why it cannot be edited, as far as is known before it is served."""
+        return reason_to_look_only(self.source, self.facts) or self._held
 
     def begin_survey(self) -> None:
         """Begin to look through the other images of the folder, beside what comes next."""

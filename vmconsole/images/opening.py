@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.images import requests
 from vmconsole.images.client import GuestfsClient
-from vmconsole.images.disk import OpenDisk, reason_to_look_only
+from vmconsole.images.disk import OpenDisk
 from vmconsole.images.draft import Draft, make_overlay
 from vmconsole.images.facts import Packing
 from vmconsole.images.kvm import Acceleration, acceleration, remember_failure
@@ -110,7 +110,7 @@ class OpenImage:
             disk.look()
         if any(facts.packing is not Packing.NONE for facts in self.all_facts):
             self._unpack()
-        reasons = (reason_to_look_only(disk.source, disk.facts) for disk in self._disks)
+        reasons = (disk.look_only_reason for disk in self._disks)
         self._look_only_reason = self._look_only_reason or next((r for r in reasons if r is not None), None)
         if self._look_only_reason is None:
             for disk in self._disks:
@@ -222,9 +222,11 @@ class OpenImage:
                 where=str(draft.folder),
             )
         else:
+            is_device = any(facts.is_block_device for facts in self.all_facts)
+            after_restart = " After a restart of its host, nobody can tell of a device." if is_device else ""
             self._look_only_reason = Explanation(
                 "There is a draft of an older state of this image, and it does not fit the image any more.",
-                cause="The guest ran, or somebody else changed the image, since the draft was begun.",
+                cause="The guest ran, or somebody else changed the image, since the draft was begun." + after_restart,
                 advice="Discard the draft to edit the image as it is now.",
                 where=str(draft.folder),
             )

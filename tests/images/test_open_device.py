@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Block devices as images: real loop devices of this machine, mounted by it and not."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.images import disks
+from tests.images.sessions import LAUNCH_S, close, done, session_on
+from vmconsole.images import device_use
+from vmconsole.images.disk import OpenDisk
+from vmconsole.images.facts import look_at
+from vmconsole.images.messages import ImageMode, ImageSource, SessionState
+from vmconsole.inventory.errors import ImageError, ImageInUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from vmconsole.links.ssh import LocalShell
+
+LOOK = ("-o", "ro,noload")
+"""Of ext4: a mount that writes nothing."""
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[str]:
+    """/dev/loopN with an ext4 filesystem."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "proof.txt").write_text("this is a device\n")
+    disks.run("truncate", "-s", "64M", tmp_path / "device.raw")
+    disks.run("mkfs.ext4", "-q", "-d", tree, tmp_path / "device.raw")
+    found = disks.run("losetup", "--show", "-f", tmp_path / "device.raw").strip()
+    yield found
+    disks.run("losetup", "-d", found)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Where it may be mounted; nothing is mounted there afterwards."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    yield folder
+    subprocess.run(["umount", "-q", str(folder)], check=False)
+
+
+def test_a_device_that_its_host_has_mounted_is_to_look_only(shell: LocalShell, device: str, place: Path) -> None:
+    disk = OpenDisk(ImageSource(device, "raw"), shell, on_lost=lambda _error: None)
+    disk.look()
+    assert disk.look_only_reason is None
+    disks.run("mount", *LOOK, device, place)
+    facts = disk.look()
+    reason = disk.look_only_reason
+    assert reason is not None
+    assert reason.cause == f"{device} is mounted at {place}."
+    assert "Unmount" in reason.advice
+    with pytest.raises(ImageInUse, match="in use by this computer itself"):
+        device_use.check_free(shell, facts)
+    disks.run("umount", place)
+    device_use.check_free(shell, facts)
+
+
+def test_a_mount_that_lsblk_cannot_see_is_seen_by_the_kernel(shell: LocalShell, device: str, place: Path) -> None:
+    mount = 'mount -o ro,noload "$0" "$1" && echo mounted && read -r _'
+    command = ["unshare", "-m", "sh", "-c", mount, device, str(place)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as elsewhere:
+        assert elsewhere.stdout is not None
+        assert elsewhere.stdout.readline() == b"mounted\n"
+        held = device_use.why_held(shell, look_at(shell, ImageSource(device, "raw")))
+        elsewhere.communicate(b"\n")
+    assert held is not None
+    assert held.cause == "Its kernel says that it is busy."
+
+
+def test_what_is_written_to_a_device_changes_its_identity(shell: LocalShell, device: str, place: Path) -> None:
+    before = look_at(shell, ImageSource(device, "raw")).identity
+    disks.run("mount", *LOOK, device, place)
+    disks.run("umount", place)
+    assert look_at(shell, ImageSource(device, "raw")).identity == before
+    disks.run("mount", device, place)
+    (place / "else.txt").write_text("of the host\n")
+    disks.run("umount", place)
+    assert look_at(shell, ImageSource(device, "raw")).identity != before
+
+
+@pytest.mark.parametrize(
+    ("out", "found"),
+    [
+        ("\n", ()),
+        ("busy\n", ("Its kernel says that it is busy.",)),
+        ('\n{"blockdevices":[{"name":"/dev/sda","type":"disk","mountpoint":null,"children":[{"name":"/dev/sda1",'
+         '"type":"part","mountpoint":"[SWAP]"},{"name":"/dev/sda2","type":"part","mountpoint":null,"children":'
+         '[{"name":"/dev/mapper/vg-root","type":"lvm","mountpoint":"/"}]},{"name":"/dev/md0","type":"raid1"}]}]}',
+         ("/dev/sda1 is its swap space.", "/dev/mapper/vg-root is mounted at /.", "/dev/md0 (raid1) is made of it.")),
+        ('\n{"blockdevices":[{"name":"/dev/dm-3","type":"lvm","mountpoint":null}]}', ()),
+        ("busy\nnot json", ("Its kernel says that it is busy.",)),
+    ],
+)  # fmt: skip
+def test_who_holds_a_device_is_said(out: str, found: tuple[str, ...]) -> None:
+    assert device_use.holders(out) == found
+
+
+@pytest.mark.appliance
+def test_a_draft_of_a_device_is_applied_unless_it_is_mounted_meanwhile(
+    shell: LocalShell, device: str, place: Path, tmp_path: Path
+) -> None:
+    source = ImageSource(device, "raw")
+    opened = session_on(tmp_path / "device.raw", shell, tmp_path / "work", source)
+    try:
+        overview = done(opened.session.open(), deadline_s=LAUNCH_S)
+        assert (overview.mode, overview.format) == (ImageMode.DRAFT, "raw")
+        assert opened.read("/sda/proof.txt") == b"this is a device\n"
+        done(opened.session.write_file("/sda/new.txt", b"new\n"))
+        disks.run("mount", *LOOK, device, place)
+        with pytest.raises(ImageInUse, match="nothing is written"):
+            done(opened.session.apply())
+        assert not (place / "new.txt").exists()
+        disks.run("umount", place)
+        assert opened.session.state is SessionState.READY
+        done(opened.session.apply())
+        disks.run("mount", *LOOK, device, place)
+        assert (place / "new.txt").read_bytes() == b"new\n"
+        assert (place / "proof.txt").read_bytes() == b"this is a device\n"
+    finally:
+        close(opened)
+
+
+@pytest.mark.appliance
+@pytest.mark.slow
+def test_a_device_that_was_written_meanwhile_is_refused(
+    shell: LocalShell, device: str, place: Path, tmp_path: Path
+) -> None:
+    opened = session_on(tmp_path / "device.raw", shell, tmp_path / "work", ImageSource(device, "raw"))
+    try:
+        done(opened.session.open(), deadline_s=LAUNCH_S)
+        done(opened.session.write_file("/sda/new.txt", b"new\n"))
+        disks.run("mount", device, place)
+        (place / "else.txt").write_text("of the host\n")
+        disks.run("umount", place)
+        with pytest.raises(ImageError, match="changed by somebody else"):
+            done(opened.session.apply())
+    finally:
+        close(opened)
+    disks.run("mount", device, place)
+    assert sorted(p.name for p in place.iterdir()) == ["else.txt", "lost+found", "proof.txt"]
+    again = session_on(tmp_path / "device.raw", shell, tmp_path / "work", ImageSource(device, "raw"))
+    try:
+        overview = done(again.session.open(), deadline_s=LAUNCH_S)
+        assert overview.mode is ImageMode.LOOK_ONLY
+        assert overview.mode_reason is not None
+        assert "in use by this computer" in overview.mode_reason.what
+        assert again.read("/sda/else.txt") == b"of the host\n"
+    finally:
+        close(again)
