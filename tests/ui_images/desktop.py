@@ -30,6 +30,9 @@ FILES_PLACE = (1015, 30, 570, 500)
 FIRST_ICON = [1205, 190]
 """Where pcmanfm-qt paints the only icon of a folder in a window placed so (its side pane is 130 pixels wide)."""
 EMPTY_SPACE = [1450, 420]
+UPPER_PLACE = ("0", "30", "1000", "440")
+LOWER_PLACE = ("0", "505", "1000", "440")
+"""Of two editors' windows, which are both to be seen."""
 
 
 class EditorProcess:
@@ -155,13 +158,23 @@ def drag(display: Display, start: list[int], end: list[int], *, rest_s: float = 
 
 
 @contextlib.contextmanager
-def running_editor(display: Display, tmp_path: Path, *options: str, deadline_s: float) -> Iterator[EditorProcess]:
-    """An editor in its place that shows files, or why it cannot; in the end its log must have no traceback."""
-    log = tmp_path / "editor.log"
-    process = EditorProcess(display, tmp_path / "profile", *options, log=log)
+def running_editor(
+    display: Display,
+    tmp_path: Path,
+    *options: str,
+    deadline_s: float,
+    places: tuple[tuple[str, ...], ...] = (EDITOR_PLACE,),
+    name: str = "editor",
+) -> Iterator[EditorProcess]:
+    """An editor with its windows in their places that show files, or why they cannot; in the end its log must have no
+    traceback. ``name`` tells two of them apart."""
+    log = tmp_path / f"{name}.log"
+    process = EditorProcess(display, tmp_path / f"{name}-profile", *options, log=log)
     try:
-        process.until(lambda state: state["names"] or state["problem"], deadline_s=deadline_s, what="the files")
-        process.ask("place", *EDITOR_PLACE)
+        for number, place in reversed(list(enumerate(places))):
+            process.ask("use", str(number))
+            process.until(lambda state: state["names"] or state["problem"], deadline_s=deadline_s, what="the files")
+            process.ask("place", *place)
         yield process
     finally:
         process.close()

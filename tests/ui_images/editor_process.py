@@ -32,10 +32,11 @@ from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
 from vmconsole.ui.disks_tab import DisksTab
+from vmconsole.ui.image_editor.conflict_dialog import ConflictDialog
 from vmconsole.ui.image_editor.editors import ImageEditors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vmconsole.ui.image_editor.window import ImageEditorWindow
 
@@ -43,15 +44,35 @@ if TYPE_CHECKING:
 class Answers:
     """What can be asked. Each method runs in the GUI thread."""
 
-    def __init__(self, find: Callable[[], ImageEditorWindow | None], tab: DisksTab | None = None) -> None:
-        self._find = find
+    def __init__(self, windows: Callable[[], Sequence[ImageEditorWindow]], tab: DisksTab | None = None) -> None:
+        self._windows = windows
         self._tab = tab
+        self._number = 0
 
     @property
     def _window(self) -> ImageEditorWindow:
-        window = self._find()
-        assert window is not None, "no editor is open"
-        return window
+        windows = self._windows()
+        assert len(windows) > self._number, "no editor is open"
+        return windows[self._number]
+
+    def use(self, number: str) -> list[int]:
+        """Which window is asked about from now on; the first at the beginning."""
+        self._number = int(number)
+        return [self._number]
+
+    def open_snapshot(self, snapshot: str) -> int:
+        """As a double click on it in the places; the number of its window."""
+        self._window.places.snapshot_wanted.emit(snapshot)
+        return len(self._windows()) - 1
+
+    def conflict(self) -> dict[str, Any]:
+        """The question about a name that is taken, and where its buttons are on the screen."""
+        dialog = next((d for d in self._window.findChildren(ConflictDialog) if d.isVisible()), None)
+        if dialog is None:
+            return {}
+        buttons = {"replace": dialog.replace, "both": dialog.both, "skip": dialog.skip, "for_all": dialog.for_all}
+        found = {name: _on_screen(button, QPoint(12, button.height() // 2)) for name, button in buttons.items()}
+        return {"text": dialog.headline.text(), "is_for_all": dialog.for_all.isChecked(), **found}
 
     def disks(self) -> dict[str, Any]:
         """The disks tab: its rows, what it says, and how many editors are open."""
@@ -96,6 +117,13 @@ class Answers:
         self._window.browser.open_folder(folder)
         return [0]
 
+    def node(self, path: str) -> str:
+        """All that a scripted image has at a path."""
+        session = self._window.desk.session
+        assert isinstance(session, FakeSession)
+        parent, name = session._parent(path)
+        return repr(parent.children[name])
+
     def clipboard_has_files(self) -> bool:
         return QApplication.clipboard().mimeData().hasUrls()
 
@@ -126,7 +154,8 @@ def _answer(ask: Callable[..., Any], words: list[str]) -> None:
 def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--profile", type=Path, required=True)
-    options.add_argument("--image", default="", help="open this local image; without it and --uri, a scripted one")
+    options.add_argument("--image", action="append", help="open this local image; without it and --uri, scripted ones")
+    options.add_argument("--scripted", type=int, default=1, help="so many windows")
     options.add_argument("--fetch-takes-s", type=float, default=0.0)
     options.add_argument("--uri", default="", help="show the disks of --guest on this host")
     options.add_argument("--guest", default="")
@@ -160,9 +189,9 @@ def _with_image(context: Context, chosen: argparse.Namespace) -> Answers:
         return FakeSession(on_event, export_takes_s=chosen.fetch_takes_s)
 
     editors = ImageEditors(context, QApplication.instance(), session_maker=ImageSession if chosen.image else scripted)
-    source = ImageSource(chosen.image or "/scripted.qcow2", "qcow2")
-    window = editors.open(source, LocalShell(), users=lambda: ())
-    return Answers(lambda: window)
+    for image in chosen.image or [f"/scripted{number}.qcow2" for number in range(chosen.scripted)]:
+        editors.open(ImageSource(image, "qcow2"), LocalShell(), users=lambda: ())
+    return Answers(lambda: editors.windows)
 
 
 def _with_host(context: Context, chosen: argparse.Namespace) -> Answers:
@@ -180,7 +209,7 @@ def _with_host(context: Context, chosen: argparse.Namespace) -> Answers:
 
     context.bridge.store_changed.connect(show)
     context.fleet.add(chosen.uri)
-    return Answers(lambda: next(iter(tab.editors.windows), None), tab)
+    return Answers(lambda: tab.editors.windows, tab)
 
 
 if __name__ == "__main__":

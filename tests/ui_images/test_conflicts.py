@@ -109,12 +109,12 @@ def test_both_sides_are_shown(make_editor: Any, qtbot: QtBot, local: list[Path])
     dialog = asked(window, qtbot)
     assert dialog.there.title.text() == "In the folder now"
     assert dialog.coming.title.text() == "Coming from this computer"
-    assert "File 9 B" in dialog.there.size_line.text()
-    assert "File 35 B (larger)" in dialog.coming.size_line.text()
-    assert "(newer)" in dialog.coming.time_line.text()
-    assert "(newer)" not in dialog.there.time_line.text()
+    assert "File · 9 B · smaller" in dialog.there.size_line.text()
+    assert "File · 35 B · larger" in dialog.coming.size_line.text()
+    assert "newer" in dialog.coming.time_line.text()
+    assert "newer" not in dialog.there.time_line.text()
     assert "2023-11-14" in dialog.there.time_line.text()
-    assert "until the draft is applied" in dialog.replace.description()
+    assert "before Apply" in dialog.replace.description()
     assert "“hosts (2)”" in dialog.both.description()
     assert not dialog.count.isVisible()
 

@@ -45,6 +45,18 @@ def test_it_opens_and_says_what_is_safe(make_editor: Any) -> None:
     assert "kvm3" in window.windowTitle()
 
 
+def test_in_a_narrow_window_the_names_stay(make_editor: Any, qtbot: QtBot) -> None:
+    window, _ = make_editor()
+    view = window.browser.view
+    for width, shown in ((1800, 6), (1000, 4), (1800, 6)):
+        window.resize(width, 600)
+        qtbot.waitUntil(lambda want=width: window.width() == want)  # type: ignore[misc] # mypy knows no default there
+        qtbot.waitUntil(lambda: view.columnWidth(0) >= 20 * view.fontMetrics().averageCharWidth())
+        visible = [c for c in range(6) if not view.isColumnHidden(c)]
+        assert visible == list(range(len(visible)))
+        assert (len(visible) == 6) == (shown == 6), (width, visible)
+
+
 def test_steps_and_cancel_while_it_opens(make_editor: Any, qtbot: QtBot) -> None:
     window, session = make_editor(opened=False)
     session.gate.clear()

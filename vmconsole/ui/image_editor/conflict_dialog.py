@@ -183,14 +183,14 @@ class _Side(QFrame):
         size, of_other = entry.size_bytes, other.size_bytes
         words = [kind, self._look.formats.size(size) if entry.kind is EntryKind.FILE else ""]
         if both_files and size is not None and of_other is not None and size != of_other:
-            words.append(self.tr("(larger)") if size > of_other else self.tr("(smaller)"))
+            words.append(self.tr("larger") if size > of_other else self.tr("smaller"))
         elif both_files and size is not None and size == of_other:
-            words.append(self.tr("(same size)"))
-        self.size_line.setText(" ".join(word for word in words if word))
+            words.append(self.tr("same size"))
+        self.size_line.setText(" · ".join(word for word in words if word))
         self.time_line.setText(self._when(entry.modified_at, other.modified_at))
 
     def _when(self, at: float | None, of_other: float | None) -> str:
         words = time_text(at) or self.tr("Time not known")
         if at is None or of_other is None or int(at) == int(of_other):
             return words
-        return self.tr("{time} (newer)").format(time=words) if at > of_other else words
+        return self.tr("{time} · newer").format(time=words) if at > of_other else words

@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QPen,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _WIDTHS_IN_CHARACTERS = (30, 9, 20, 12, 9, 9)
+_NAME_CHARACTERS_MIN = 22
 
 
 class FileView(QTreeView):
@@ -62,6 +64,8 @@ class FileView(QTreeView):
         self.accepts_drops = False
         self._target: str | None = None
         self._is_dragging = False
+        self._widths: dict[int, int] = {}
+        """Of columns that are hidden for want of room."""
         self.setModel(model)
         self.setItemDelegateForColumn(NAME, _NameDelegate(self))
         self._set_up_looks()
@@ -204,6 +208,20 @@ class FileView(QTreeView):
         return QRect(1, area.top(), self.viewport().width() - 3, area.height() - 1)
 
     # -- Qt's own names ----------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room_for_names()
+
+    def _make_room_for_names(self) -> None:
+        """In a narrow window the last columns go, rather than the names."""
+        header = self.header()
+        room = self.viewport().width() - _NAME_CHARACTERS_MIN * self.fontMetrics().averageCharWidth()
+        for column in range(NAME + 1, header.count()):
+            room -= header.sectionSize(column) or self._widths.get(column, 0)
+            if not header.isSectionHidden(column):
+                self._widths[column] = header.sectionSize(column)
+            header.setSectionHidden(column, room < 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

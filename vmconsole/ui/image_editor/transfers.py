@@ -66,7 +66,7 @@ class Transfers(QObject):
         self._cut: tuple[str, ...] = ()
         self.ownership = OwnershipBox(profile, window)
         browser.below.addWidget(self.ownership)
-        words = words or Words(self.tr("The disk itself keeps it until the draft is applied."), takes_carried=True)
+        words = words or Words(self.tr("Nothing of it reaches the disk before Apply."), takes_carried=True)
         self._gives_carried = words.takes_carried
         self.bringing = BringIn(desk, browser, self.ownership, words, look, window)
         self.bringing.brought.connect(self._on_brought)
