@@ -128,7 +128,7 @@ def _backing(shell: Shell, image: ImageFacts, folders: tuple[str, ...]) -> Image
         )
     _check_format(image.backing_format, f"{image.path}: {path}")
     _check_place(posixpath.normpath(path), folders, image)
-    backing = _facts(shell, path, image.backing_format, is_below=True)
+    backing = _facts(shell, path, image.backing_format, within=folders)
     _check_place(backing.path, folders, image)
     if backing.is_block_device:
         raise ImageUnreadable("The image is based on a block device, and is not opened.", where=f"{image.path}: {path}")
@@ -145,10 +145,10 @@ def _check_place(path: str, folders: tuple[str, ...], image: ImageFacts) -> None
         )
 
 
-def _facts(shell: Shell, path: str, image_format: str, *, is_below: bool = False) -> ImageFacts:
+def _facts(shell: Shell, path: str, image_format: str, *, within: tuple[str, ...] = ()) -> ImageFacts:
     if not path.startswith("/") or any(ord(c) < 32 for c in path):
         raise ImageUnreadable("The path of an image must be absolute and without control characters.", where=path)
-    command = look_command(path, image_format, is_local=shell.is_local, is_below=is_below)
+    command = look_command(path, image_format, is_local=shell.is_local, within=within)
     done = shell.run(command, deadline_s=_DEADLINE_S)
     if done.status:
         said = done.err.decode(errors="replace")
@@ -163,9 +163,12 @@ def _where(shell: Shell, path: str) -> str:
     return path if shell.is_local else f"{shell.where}: {path}"
 
 
-def look_command(path: str, image_format: str, *, is_local: bool = False, is_below: bool = False) -> str:
-    """Shell text that prints ``_FIXED_LINES`` lines about the image, then QEMU's JSON. ``is_below``: QEMU will open it
-    by this name, and take names in it relative to that; the top image is opened by its true name."""
+def look_command(path: str, image_format: str, *, is_local: bool = False, within: tuple[str, ...] = ()) -> str:
+    """Shell text that prints ``_FIXED_LINES`` lines about the image, then QEMU's JSON.
+
+    ``within`` is for a backing file: the folders in which it must truly be, or it is not opened. QEMU will open it by
+    this name, and take names in it relative to that; the top image is opened by its true name.
+    """
     quoted = shlex.quote(path)
     known = shlex.quote(image_format)
     return "\n".join(
@@ -175,7 +178,8 @@ def look_command(path: str, image_format: str, *, is_local: bool = False, is_bel
             "if [ -d \"$p\" ]; then printf '%s\\nfolder\\n' \"$(readlink -f -- \"$p\")\"; exit; fi",
             "[ -f \"$p\" ] || [ -b \"$p\" ] || { echo \"$p: is neither a file nor a disk\" >&2; exit 65; }",
             "[ -r \"$p\" ] || { echo \"$p: Permission denied\" >&2; exit 77; }",
-            f"r=$(readlink -f -- \"$p\"); o={'$p' if is_below else '$r'}",
+            f"r=$(readlink -f -- \"$p\"); o={'$p' if within else '$r'}",
+            *(_within_command(within) if within else ()),
             "m() { dd if=\"$p\" bs=1 skip=$1 count=$2 2>/dev/null | od -An -v -tx1 | tr -d ' \\n'; }",
             f"h=$(m 0 80); f={known}; [ -n \"$f\" ] || case $h in {_LUKS}*) f=raw ;; esac",
             *vmdk.CHECK_COMMAND,
@@ -195,9 +199,16 @@ def look_command(path: str, image_format: str, *, is_local: bool = False, is_bel
     )  # fmt: skip
 
 
+def _within_command(folders: tuple[str, ...]) -> tuple[str, ...]:
+    places = "|".join(shlex.quote(folder.rstrip("/") + "/") + "*" for folder in folders)
+    return (f"case $r in {places}) ;; *) printf '%s\\nelsewhere\\n' \"$r\"; exit ;; esac",)
+
+
 def _parsed(out: str) -> ImageFacts:
     lines = out.split("\n", _FIXED_LINES)
     path, kind = lines[:2]
+    if kind == "elsewhere":
+        return ImageFacts(path, kind, 0, "", is_block_device=False)
     if kind == "folder":
         return ImageFacts(path, "folder", 0, "", is_block_device=False, packing=Packing.FOLDER)
     identity, magic, folder = lines[2:5]
