@@ -99,17 +99,10 @@ class EmptyPage(QScrollArea):
 
     def _told_problems(self) -> Sequence[str]:
         """A line for each host or guest that needs a look."""
-        told = []
-        for wanted in status_summary.problems(self._store)[:MOST_PROBLEMS]:
-            guest = self._store.guest(wanted) if isinstance(wanted, GuestId) else None
-            host = self._store.hosts.get(wanted.host if isinstance(wanted, GuestId) else wanted)
-            if guest is not None:
-                told.append(f"{guest.name}: {words.guest_state(guest.state)}")
-            elif host is not None:
-                reason = host.reason or host.figures_reason
-                state = words.host_state(host, self._formats)
-                told.append(f"{host.name}: {state}" if reason is None else f"{host.name}: {reason.what}")
-        return told
+        return [
+            f"{status_summary.name_of(self._store, row)}: {status_summary.told(self._store, row, self._formats)}"
+            for row in status_summary.problems(self._store)[:MOST_PROBLEMS]
+        ]
 
     def show_many(self, wanted: Sequence[HostId | GuestId]) -> None:
         """Several rows: how many, in which states, and what the guests use together."""

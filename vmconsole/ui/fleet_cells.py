@@ -168,13 +168,22 @@ class FleetCells:
         host = self._store.hosts.get(wanted)
         if host is None:
             return ("",) * len(COLUMNS)
-        sums = self._sum(wanted)
+        return (host.name, words.host_state_word(host.state), *self.together([host]))
+
+    def together(self, hosts: Sequence[Host]) -> Sequence[str]:
+        """What all guests of some hosts use, a text for each column of figures; of what the hosts have, if known."""
+        import numpy as np  # late: the first window is painted before numpy is needed
+
+        table = np.array([self._sum(host.id) for host in hosts]).reshape(len(hosts), FIGURE_COUNT)
+        sums = np.where(np.isnan(table).all(axis=0), np.nan, np.nansum(table, axis=0)).tolist()
         texts = list(self._figure_texts(sums))
-        if host.cpus is not None:
-            texts[0] = f"{texts[0]} / {host.cpus}"
-        if host.memory_bytes is not None:
-            texts[MEMORY - CPU] = self._formats.size_of(columns.value_of(MEMORY, sums), host.memory_bytes)
-        return (host.name, words.host_state_word(host.state), *texts)
+        cpus = [host.cpus for host in hosts if host.cpus is not None]
+        sizes = [host.memory_bytes for host in hosts if host.memory_bytes is not None]
+        if hosts and len(cpus) == len(hosts):
+            texts[0] = f"{texts[0]} / {sum(cpus)}"
+        if hosts and len(sizes) == len(hosts):
+            texts[MEMORY - CPU] = self._formats.size_of(columns.value_of(MEMORY, sums), sum(sizes))
+        return texts
 
     def _sum(self, wanted: HostId) -> Sequence[float]:
         """All guests' figures together; NaN where nobody's is known."""

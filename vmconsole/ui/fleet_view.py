@@ -7,6 +7,7 @@ chose and opened, so that a filter that hides rows takes neither away. A group's
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import (
@@ -137,6 +138,11 @@ class FleetView(QTreeView):
                 meant |= dict.fromkeys(self._fleet.outline.hosts_in(row) if isinstance(row, GroupId) else (row,))
             self._chosen = sorted(meant, key=self._place)
         return self._chosen
+
+    def chosen_heading(self) -> GroupId | None:
+        """The group whose heading is selected, and nothing else."""
+        rows = list(islice(self._selected_rows(), 2))
+        return rows[0] if len(rows) == 1 and isinstance(rows[0], GroupId) else None
 
     def _selected_rows(self) -> Iterator[Row]:
         """From the selection's ranges: Qt's own list of rows takes a second for ten thousand."""

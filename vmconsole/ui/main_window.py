@@ -36,6 +36,7 @@ from vmconsole.ui.filter_field import FilterField
 from vmconsole.ui.fleet_model import FleetModel
 from vmconsole.ui.fleet_view import FleetView
 from vmconsole.ui.formats import Formats
+from vmconsole.ui.group_page import GroupPage
 from vmconsole.ui.guest_page import GuestPage
 from vmconsole.ui.host_actions import HostActions
 from vmconsole.ui.host_page import HostPage
@@ -133,6 +134,7 @@ class MainWindow(QMainWindow):
         helped = self.host_actions.helped_by
         self.host_page = HostPage(context, theme, formats, self.model.cells, self, helped_by=helped)
         self.host_tabs = HostTabs(self.host_page, context, theme, formats, self)
+        self.group_page = GroupPage(context.store, theme, formats, self.model.cells, self)
         self.empty_page = EmptyPage(context.store, theme, formats, self)
         self.tasks_dock = TasksDock(context, theme, formats, self, helped_by=helped)
         self.events_dock = EventsDock(context.store, theme, formats, self)
@@ -159,7 +161,7 @@ class MainWindow(QMainWindow):
         column.addLayout(row)
         column.addWidget(self.tree)
         self._pages = QStackedWidget(self)
-        for page in (self.empty_page, self.host_tabs, self.guest_page):
+        for page in (self.empty_page, self.host_tabs, self.group_page, self.guest_page):
             self._pages.addWidget(page)
         self._split = QSplitter(Qt.Orientation.Horizontal, self)
         self._split.setObjectName("split")
@@ -202,6 +204,7 @@ class MainWindow(QMainWindow):
         self.host_page.edit_wanted.connect(self.host_actions.edit_action.trigger)
         self.host_page.log_wanted.connect(self.host_actions.log_action.trigger)
         self.host_tabs.guest_wanted.connect(self.tree.choose)
+        self.group_page.shown_wanted.connect(self._on_shown_wanted)
         self.events_dock.shown_wanted.connect(self._on_shown_wanted)
         self._soon = self._once_after(0, self._show_chosen)
         self._facts_soon = self._once_after(FACTS_MS, self._refresh_all)
@@ -265,6 +268,8 @@ class MainWindow(QMainWindow):
         page = self._pages.currentWidget()
         if page is self.host_tabs:
             self.host_tabs.refresh()
+        elif page is self.group_page:
+            self.group_page.refresh()
         elif page is self.empty_page and self.tree.chosen_guests():
             self.empty_page.show_many(self.tree.chosen())
 
@@ -309,16 +314,22 @@ class MainWindow(QMainWindow):
     def _show_chosen(self) -> None:
         """The page for what is selected now; only the page in front has something to show."""
         chosen = self.tree.chosen()
-        one = chosen[0] if len(chosen) == 1 else None
+        heading = self.tree.chosen_heading()
+        one = chosen[0] if len(chosen) == 1 and heading is None else None
         guest = one if isinstance(one, GuestId) else None
         host = one if one is not None and not isinstance(one, GuestId) else None
         self._watching.look_at([guest] if guest is not None else [])
-        page = self.guest_page if guest is not None else self.host_tabs if host is not None else self.empty_page
+        page: QWidget = (
+            self.guest_page if guest is not None else self.host_tabs if host is not None else self.empty_page
+        )
         if guest is None or guest != self.guest_page.guest:
             self.guest_page.show_guest(guest)
         else:
             self.guest_page.refresh()
         self.host_tabs.show_host(host)
+        self.group_page.show_group(heading)
+        if heading is not None:
+            page = self.group_page
         if page is self.empty_page:
             if chosen:
                 self.empty_page.show_many(chosen)
