@@ -27,11 +27,11 @@ def qcow2(path: Path, *, size: str = "16M") -> Path:
     return path
 
 
-def start_qemu(image: Path) -> subprocess.Popen[bytes]:
+def start_qemu(image: Path, image_format: str = "qcow2") -> subprocess.Popen[bytes]:
     """A QEMU with the image as a writable disk; returns when the lock is held."""
     command = [
         "qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "accel=tcg", "-m", "16", "-S",
-        "-qmp", "stdio", "-drive", f"file={image},format=qcow2,if=virtio",
+        "-qmp", "stdio", "-drive", f"file={image},format={image_format},if=virtio",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None

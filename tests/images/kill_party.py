@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The console of the kill tests, as a process: ``python -m tests.images.kill_party FOLDER URI RUN_DIR``.
+"""The console of the kill tests, as a process: ``python -m tests.images.kill_party FOLDER URI RUN_DIR [two]``.
 
 For each line on stdin it forks a child that edits and applies, so that no time goes into starting Python. The child
 tells on stdout how far it is: «pid N», «step WORDS», «end WORDS».
@@ -47,7 +47,8 @@ def play(place: Place, uri: str, run_dir: Path) -> None:
 
 
 def main() -> None:
-    place, uri, run_dir = Place(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3])
+    place = Place(Path(sys.argv[1]), has_second_disk=len(sys.argv) > 4)
+    uri, run_dir = sys.argv[2], Path(sys.argv[3])
     for line in sys.stdin:
         child = os.fork()
         if not child:

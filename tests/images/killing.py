@@ -38,8 +38,8 @@ class Stage(enum.Enum):
 class Theatre:
     """``kill`` and ``recover`` as often as wanted. ``close`` once."""
 
-    def __init__(self, folder: Path) -> None:
-        self.place = Place(folder)
+    def __init__(self, folder: Path, *, disks: int = 1) -> None:
+        self.place = Place(folder, has_second_disk=disks == 2)
         self.old = self.new = ""
         self._shell = LocalShell()
         self._party: subprocess.Popen[str] | None = None
@@ -53,8 +53,17 @@ class Theatre:
 
     def set_up(self) -> None:
         self._make_disk()
+        more = ["two"] if self.place.has_second_disk else []
         uri = self._start_sshd()
-        command = [sys.executable, "-m", "tests.images.kill_party", str(self.place.folder), uri, str(self._run_dir)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.images.kill_party",
+            str(self.place.folder),
+            uri,
+            str(self._run_dir),
+            *more,
+        ]
         self._party = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         for link in ("ssh", "local"):  # twice: the first is slower
             assert self.play(link) == "applied"
@@ -78,12 +87,15 @@ class Theatre:
         disks.run("debugfs", "-w", "-f", folder / "orders", new)
         for raw in (old, new):
             disks.run("e2fsck", "-fn", raw)
-        disks.run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", old, folder / "template.qcow2")
-        self._make_layers(old.read_bytes(), new.read_bytes())
-        self.old, self.new = disks.fingerprint(old), disks.fingerprint(new)
+        disks.run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", old, folder / "template-disk.qcow2")
+        self._make_layers(old.read_bytes(), new.read_bytes(), folder / "ready")
+        count = len(self.place.images)
+        if count > 1:
+            shutil.copy(old, folder / "template-data.raw")
+            shutil.copytree(folder / "ready", folder / "ready1")
+        self.old, self.new = " ".join([disks.fingerprint(old)] * count), " ".join([disks.fingerprint(new)] * count)
 
-    def _make_layers(self, old: bytes, new: bytes) -> None:
-        ready = self.place.folder / "ready"
+    def _make_layers(self, old: bytes, new: bytes, ready: Path) -> None:
         step = 64 * 1024
         changed = [at for at in range(0, SIZE_BYTES, step) if old[at : at + step] != new[at : at + step]]
         backing = ""
@@ -212,13 +224,14 @@ class Theatre:
         """What must be true after any kill, now and after the next Apply."""
         self._settle()
         content = self.content()
-        facts = look_at(self._shell, self.place.source)
-        if facts.unfinished is None:
+        journals = [look_at(self._shell, source).unfinished for source in self.place.source.disks]
+        if not any(journals):
             assert content in {self.old, self.new}, f"{story}: the disk is neither old nor new, and there is no journal"
             self._check_filesystem(story)
-        else:
-            assert not facts.unfinished.is_spoilt, f"{story}: our own writing is taken for somebody else's"
-        is_new = facts.unfinished is None and content == self.new
+        assert not any(j.is_spoilt for j in journals if j is not None), (
+            f"{story}: our own writing is taken for another's"
+        )
+        is_new = content == self.new
         work, give = self.place.draft_work(self._shell)
         image = self.place.open(self._shell)
         give(image)
@@ -240,27 +253,31 @@ class Theatre:
                 raise AssertionError(f"{story}: there is no way back")
 
     def content(self) -> str:
-        return disks.content_hash(self.place.image)
+        return " ".join(disks.content_hash(image, kind) for image, kind in self.place.images)
 
     def _check_filesystem(self, story: str) -> None:
-        image, raw = self.place.image, self.place.folder / "checked.raw"
-        done = subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", str(image)], check=False, capture_output=True)
-        assert done.returncode in {0, 3}, f"{story}: qemu-img check says {done.returncode} {done.stderr!r}"
-        disks.run("qemu-img", "convert", "-U", "-f", "qcow2", "-O", "raw", image, raw)
-        disks.run("e2fsck", "-fn", raw)
+        raw = self.place.folder / "checked.raw"
+        for image, kind in self.place.images:
+            if kind == "qcow2":
+                check = ["qemu-img", "check", "-q", "-f", kind, str(image)]
+                done = subprocess.run(check, check=False, capture_output=True)
+                assert done.returncode in {0, 3}, f"{story}: qemu-img check says {done.returncode} {done.stderr!r}"
+            disks.run("qemu-img", "convert", "-U", "-f", kind, "-O", "raw", image, raw)
+            disks.run("e2fsck", "-fn", raw)
 
     def _settle(self) -> None:
         """The host's own work may go on without the console."""
-        folder = look_at(self._shell, self.place.source).journal_folder
+        folders = [look_at(self._shell, source).journal_folder for source in self.place.source.disks]
 
         def is_quiet() -> bool:
-            out = self._shell.run(journal.poll_command(folder), deadline_s=10).out
-            return not out.startswith(b"running") and not self._servers()
+            said = [self._shell.run(journal.poll_command(folder), deadline_s=10).out for folder in folders]
+            return not any(out.startswith(b"running") for out in said) and not self._servers()
 
         disks.until(is_quiet, what="what was begun ends", deadline_s=60)
 
     def _servers(self) -> list[str]:
-        return [line for line in disks.command_lines(str(self.place.image)) if line.startswith("qemu")]
+        lines = (line for image, _ in self.place.images for line in disks.command_lines(str(image)))
+        return [line for line in lines if line.startswith("qemu")]
 
     def _fresh(self) -> None:
         """The disk as it was, and nothing else."""
@@ -268,8 +285,9 @@ class Theatre:
         shutil.rmtree(self.place.work, ignore_errors=True)
         for left in self.place.folder.glob(".vmconsole-apply-*"):
             shutil.rmtree(left)
-        self.place.image.unlink(missing_ok=True)
-        shutil.copy(self.place.folder / "template.qcow2", self.place.image)
+        for image, _ in self.place.images:
+            image.unlink(missing_ok=True)
+            shutil.copy(self.place.folder / f"template-{image.name}", image)
 
     def close(self) -> None:
         for process in (self._party, self._sshd):

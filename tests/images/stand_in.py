@@ -6,6 +6,7 @@ What an appliance would have written comes from ready layers. Everything else is
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from vmconsole.images.messages import ChangeVerb, ImageSource, SessionState
 from vmconsole.images.opening import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from vmconsole.images.facts import ImageFacts
@@ -38,26 +39,27 @@ class NoAppliance:
 class StandIn:
     """The part of ``OpenImage`` that an Apply uses."""
 
-    disk: OpenDisk
+    disks: Sequence[OpenDisk]
     draft: Draft | None
     client: NoAppliance = field(default_factory=NoAppliance)
 
     @property
     def all_facts(self) -> tuple[ImageFacts, ...]:
-        return (self.disk.facts,)
+        return tuple(disk.facts for disk in self.disks)
 
     @property
     def sockets(self) -> tuple[Path, ...]:
-        return (self.disk.socket,)
+        return tuple(disk.socket for disk in self.disks)
 
     def let_go_of_appliance(self) -> None:
         pass
 
-    def let_go(self) -> None:
-        self.disk.stop_serving()
+    def let_go(self, disk: int) -> None:
+        self.disks[disk].stop_serving()
 
     def close(self) -> None:
-        self.disk.close()
+        for disk in self.disks:
+            disk.close()
         draft, self.draft = self.draft, None
         if draft is not None:
             draft.close()
@@ -65,13 +67,24 @@ class StandIn:
 
 @dataclass
 class Place:
-    """Where a story happens: the image ``disk.qcow2``, ready layers ``layer-N.qcow2``, and drafts in ``work``."""
+    """Where a story happens: the image ``disk.qcow2``, ready layers ``ready/layer-N.qcow2``, and drafts in ``work``. A
+    second disk is ``data.raw``, with its layers in ``ready1``."""
 
     folder: Path
+    has_second_disk: bool = False
 
     @property
     def image(self) -> Path:
         return self.folder / "disk.qcow2"
+
+    @property
+    def second(self) -> Path:
+        return self.folder / "data.raw"
+
+    @property
+    def images(self) -> tuple[tuple[Path, str], ...]:
+        """Every disk with its format."""
+        return ((self.image, "qcow2"), (self.second, "raw")) if self.has_second_disk else ((self.image, "qcow2"),)
 
     @property
     def work(self) -> Path:
@@ -79,7 +92,11 @@ class Place:
 
     @property
     def source(self) -> ImageSource:
-        return ImageSource(str(self.image), "qcow2", where="kvm1", guest_name="web1")
+        first, *more = (
+            ImageSource(str(image), kind, where="kvm1", guest_name="web1", target=f"vd{'ab'[number]}")
+            for number, (image, kind) in enumerate(self.images)
+        )
+        return dataclasses.replace(first, more=tuple(more))
 
     def draft_work(
         self,
@@ -109,7 +126,7 @@ class Place:
         hooks = Hooks(
             current=lambda: current[0],  # type: ignore[arg-type]  # it stands in for an OpenImage
             tear_down=tear_down,
-            reopen=lambda: None,  # type: ignore[arg-type,return-value]  # nothing is opened here
+            reopen=lambda: give(self.open(shell)),  # type: ignore[arg-type,return-value]  # there is nothing to show
             enter=enter,
             emit=lambda _event: None,
         )
@@ -117,19 +134,21 @@ class Place:
 
     def open(self, shell: Shell) -> StandIn:
         """Look at the image and serve it; take up the draft if there is one that fits, or begin one."""
-        disk = OpenDisk(self.source, shell, on_lost=lambda _error: None)
-        facts = disk.look()
-        if facts.unfinished is not None:
-            return StandIn(disk, None)
+        opened = [OpenDisk(source, shell, on_lost=lambda _error: None) for source in self.source.disks]
+        facts = [disk.look() for disk in opened]
+        if any(one.unfinished is not None for one in facts):
+            return StandIn(opened, None)
         draft = Draft(self.work, self.source)
-        image = StandIn(disk, draft)
+        image = StandIn(opened, draft)
         try:
-            assert not draft.exists or draft.identity == facts.identity, "a draft that does not fit the image was left"
-            disk.serve(shares=False)
+            fits = draft.identities == tuple(one.identity for one in facts)
+            assert not draft.exists or fits, "a draft that does not fit the image was left"
+            for disk in opened:
+                disk.serve(shares=False)
             if draft.exists:
-                draft.resume(disk.socket)
+                draft.resume(*image.sockets)
             else:
-                draft.begin(facts, disk.socket)
+                draft.begin_all(facts, image.sockets)
         except BaseException:
             image.close()  # a test that fails here must not leave a server
             raise
@@ -140,10 +159,10 @@ class Place:
         draft = image.draft
         assert draft is not None
         for number in (1, 2):
-            top = draft.overlay
-            shutil.copy(self.folder / "ready" / top.name, top)
-            if number == 1:
-                put_on(top, image.disk.socket)
+            for top, folder, disk in zip(draft.overlays, ("ready", "ready1"), image.disks, strict=False):
+                shutil.copy(self.folder / folder / top.name, top)
+                if number == 1:
+                    put_on(top, disk.socket)
             draft.add(ChangeVerb.WRITTEN, f"/file{number}")
             draft.next_tops()
             draft.seal()

@@ -29,7 +29,16 @@ KILLS, MANY = 20, int(os.environ.get("VMCONSOLE_KILLS", "200"))
 
 @pytest.fixture(scope="module")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    theatre = Theatre(tmp_path_factory.mktemp("kills"))
+    yield from played(Theatre(tmp_path_factory.mktemp("kills")))
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """A guest with two disks, qcow2 and raw, which are changed by one Apply."""
+    yield from played(Theatre(tmp_path_factory.mktemp("pair"), disks=2))
+
+
+def played(theatre: Theatre) -> Iterator[Theatre]:
     theatre.set_up()
     yield theatre
     theatre.close()
@@ -77,6 +86,12 @@ def test_the_disk_is_whole_after_any_kill(theatre: Theatre) -> None:
 @pytest.mark.timeout(3600)
 def test_the_disk_is_whole_after_hundreds_of_kills(theatre: Theatre) -> None:
     run_kills(theatre, MANY)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_two_disks_are_both_old_or_both_new_after_any_kill(pair: Theatre) -> None:
+    run_kills(pair, KILLS)
 
 
 def test_the_story_is_right_without_a_kill(theatre: Theatre) -> None:

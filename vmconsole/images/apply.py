@@ -17,7 +17,7 @@ import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
-from vmconsole.images import journal
+from vmconsole.images import journal, qemu_walls
 from vmconsole.images.device_use import check_free
 from vmconsole.images.hints import explained
 from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageError, ImageInUse, ImageLinkLost, ImageNoSpace
@@ -149,16 +149,21 @@ class Apply:
             words = said.decode(errors="replace")
             raise explained("The draft did not arrive on the host.", words, where=self._where, otherwise=ImageLinkLost)
 
-    def commit(self, *, expects_unchanged: bool) -> None:
-        """Write the sealed journal into the image, and verify. ``clean`` clears the journal away."""
+    def commit(self, *, expects_unchanged: bool, keeps_journal: bool = False) -> None:
+        """Write the sealed journal into the image, and verify. ``clean`` clears the journal away.
+
+        If nothing could be written, the journal goes; not with ``keeps_journal``: another disk of the same Apply is
+        written already, and this one must follow.
+        """
         facts = self._facts
         self.has_begun = True
         expected = facts.identity if expects_unchanged else ""
         command = journal.commit_command(facts.journal_folder, facts.path, facts.format, expected_identity=expected)
         started = self._shell.run(command, deadline_s=_SHORT_S)
+        may_go = expects_unchanged and not keeps_journal
         if started.status:
-            self._give_up("not started", started.err.decode(errors="replace"), is_first=expects_unchanged)
-        self.await_end(is_first=expects_unchanged)
+            self._give_up("not started", started.err.decode(errors="replace"), is_first=may_go)
+        self.await_end(is_first=may_go)
 
     def await_end(self, *, is_first: bool = False) -> None:
         """Wait for a commit that runs on the host; then verify. ``is_first``: the image was whole when it began."""
@@ -222,7 +227,10 @@ class Apply:
         facts = self._facts
         draft = shlex.quote(f"{facts.journal_folder}/draft.qcow2")
         extents = json.loads(
-            self._run(f"qemu-img map --output=json -f qcow2 -- {draft}", "The journal cannot be read.").out
+            self._run(
+                f"{qemu_walls.WORK_LIMITS}; qemu-img map --output=json -f qcow2 -- {draft}",
+                "The journal cannot be read.",
+            ).out
         )
         ranges = journal.ranges_of(extents, most=_MOST_RANGES)
         for number, (start, length) in enumerate(ranges):

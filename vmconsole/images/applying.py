@@ -68,8 +68,8 @@ class Applying:
     step: Callable[[str], None]
     finish: Callable[[], None]
     """End the appliance, so that the draft is whole on this machine's disk."""
-    let_go: Callable[[], None]
-    """End the exports, so that the images can be written."""
+    let_go: Callable[[int], None]
+    """End the export of one disk (by its place in ``parts``), so that it can be written."""
     forget: Callable[[], None]
     """The draft is in the image: it is needed no more."""
     _is_cancelled: bool = False
@@ -109,15 +109,15 @@ class Applying:
         check_users(self.users(), self.parts[0].source.path)
         for apply in self._applies:
             apply.check_free()
-        self.let_go()
-        for apply, part in zip(self._applies, self.parts, strict=True):
+        for number, (apply, part) in enumerate(zip(self._applies, self.parts, strict=True)):
+            self.let_go(number)
             unfinished = part.facts.unfinished
             if unfinished is None:
                 continue
             if unfinished.is_running or unfinished.result == "0":
                 apply.await_end()
             else:
-                apply.commit(expects_unchanged=False)
+                apply.commit(expects_unchanged=not unfinished.has_begun, keeps_journal=True)
         self._end(draft_id, keeps_way_back=True)
         return Applied(changes, 0, time.monotonic() - began_at)
 
@@ -159,7 +159,10 @@ class Applying:
         for number, (apply, part) in enumerate(zip(self._applies, self.parts, strict=True)):
             if self._is_cancelled:
                 raise CancelledError
-            record = Record(deed.id, len(deed.changes), part.facts.format)
+            record = Record(
+                deed.id, len(deed.changes), part.facts.format, identity=part.facts.identity,
+                disks=tuple(part.facts.path for part in self.parts),
+            )  # fmt: skip
             apply.carry(deed.packing_folder / f"carried{number}.qcow2", record)
 
     def _remember(self, deed: Deed, packed: Sequence[Packed]) -> None:
@@ -172,14 +175,17 @@ class Applying:
                 )  # fmt: skip
 
     def _commit(self) -> None:
-        self.let_go()
+        """Disk by disk. While one is written, the exports still hold the next ones' locks, so that no guest starts."""
+        self.let_go(0)
         check_users(self.users(), self.parts[0].source.path)
         for apply in self._applies:
             apply.check_free()
         if self._is_cancelled:
             raise CancelledError
-        for apply in self._applies:
-            apply.commit(expects_unchanged=True)
+        for number, apply in enumerate(self._applies):
+            if number:
+                self.let_go(number)
+            apply.commit(expects_unchanged=True, keeps_journal=number > 0)
 
     def _clear_untouched(self, deed: Deed) -> None:
         """If nothing was written on any disk, leave neither journals nor a way back behind."""

@@ -67,7 +67,7 @@ class OpenDisk:
 
     def begin_survey(self) -> None:
         """Begin to look through the other images of the folder, beside what comes next."""
-        self._survey = self.shell.popen(overlays_command(self.facts.path))
+        self._survey = self.shell.popen(overlays_command(self.facts.path, is_local=self.shell.is_local))
 
     def serve(self, *, shares: bool) -> None:
         """Export it: with its lock, or beside whoever has that. Raises ImageInUse or another ImageError."""
@@ -154,10 +154,11 @@ def unfinished_words(facts: ImageFacts) -> Explanation:
             advice="Check the guest's filesystems; Discard then removes what is left of the Apply.",
             where=facts.path,
         )
+    together = f" It has {len(unfinished.disks)} disks: open them together." if len(unfinished.disks) > 1 else ""
     return Explanation(
         f"An earlier Apply of {unfinished.changes} changes was cut off.",
         cause="The link or the host died while the image was written.",
-        advice="Apply finishes it. Do not start the guest before.",
+        advice=f"Apply finishes it. Do not start the guest before.{together}",
         where=facts.path,
     )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmconsole.images import monitor, requests, way_back
+from vmconsole.images import monitor, requests, unfinished, way_back
 from vmconsole.images.apply import Apply
 from vmconsole.images.applying import Applying, Deed, Part, no_room
 from vmconsole.images.disk import OpenDisk
@@ -100,7 +100,10 @@ class DraftWork:
         image = self._hooks.current()
         assert image is not None
         if any(facts.unfinished is not None for facts in image.all_facts):
-            return self._finish_earlier(image)
+            if unfinished.was_only_carried(image.all_facts):
+                image = self._begin_anew(image)
+            else:
+                return self._finish_earlier(image)
         return self._apply_draft(image, keeps_way_back=keeps_way_back)
 
     def _apply_draft(self, image: OpenImage, *, keeps_way_back: bool) -> Applied:
@@ -139,11 +142,27 @@ class DraftWork:
             image.sockets[number], back_folder(draft.folder, number),
         )  # fmt: skip
 
+    def _begin_anew(self, image: OpenImage) -> OpenImage:
+        """Of several disks not all were sealed, and none is written: remove what was, and take up the draft again."""
+        found = unfinished.record_of(image.all_facts)
+        draft = Draft(self._around.work_dir, self._around.source)  # who carries has its lock: nobody does any more
+        is_ours = draft.id == found.draft_id
+        draft.close()
+        if not is_ours:
+            raise ImageError(
+                "An earlier Apply was cut off before anything was written, and its draft is not on this computer.",
+                advice="Apply it where it was made; or Discard removes what is left of it from the host.",
+                where=self._around.source.path,
+            )
+        self._discard_unfinished(image)
+        self._hooks.tear_down()
+        self._hooks.reopen()
+        again = self._hooks.current()
+        assert again is not None
+        return again
+
     def _finish_earlier(self, image: OpenImage) -> Applied:
-        found = next(facts.unfinished for facts in image.all_facts if facts.unfinished is not None)
-        for facts in image.all_facts:
-            if facts.unfinished is not None and facts.unfinished.is_spoilt:
-                raise _was_written_since(facts.path)
+        found = unfinished.record_of(image.all_facts)
         draft = Draft(self._around.work_dir, self._around.source)
 
         def forget() -> None:
@@ -174,7 +193,7 @@ class DraftWork:
         parts: list[Part],
         *,
         finish: Callable[[], None],
-        let_go: Callable[[], None],
+        let_go: Callable[[int], None],
         forget: Callable[[], None],
     ) -> Applying:
         around = self._around
@@ -237,9 +256,8 @@ class DraftWork:
             put_on(folder / back.file, disk.socket)
             parts.append(Part(disk.source, around.shell, facts, (folder / back.file,), disk.socket, folder))
 
-        def let_go() -> None:
-            for disk in disks:
-                disk.stop_serving()
+        def let_go(number: int) -> None:
+            disks[number].stop_serving()
 
         applying = self._begin(parts, finish=lambda: None, let_go=let_go, forget=lambda: None)
         deed = Deed(
@@ -321,11 +339,3 @@ def _check_way_back(back: way_back.WayBack | None, path: str, identity: str, *, 
 
 def _day(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
-
-
-def _was_written_since(path: str) -> ImageError:
-    return ImageError(
-        "The earlier Apply cannot be finished: the image was written by somebody else since.",
-        advice="Check the guest's filesystems; Discard removes what is left of the Apply.",
-        where=path,
-    )

@@ -14,6 +14,8 @@ import json
 import shlex
 from dataclasses import dataclass
 
+from vmconsole.images import qemu_walls
+
 _BEAT_SLACK_S = 3
 _ENDING_POLLS = 50
 _PLACES = (("log", 16384), ("result.tmp", 8), ("after", 200), ("pid.img", 64), ("pid", 64))
@@ -31,7 +33,13 @@ class Record:
     """Exit status of the commit as text; empty while it runs or when it was cut off."""
     is_running: bool = False
     image_was_written_since: bool = False
-    """Somebody else wrote to the image after the commit stopped."""
+    """Somebody else wrote to the image after the commit stopped, or after the seal if none began."""
+    identity: str = ""
+    """What the image was when the journal was sealed."""
+    disks: tuple[str, ...] = ()
+    """All images of this Apply."""
+    has_begun: bool = False
+    """A commit was started: the image may have been written."""
 
     @property
     def is_spoilt(self) -> bool:
@@ -61,29 +69,39 @@ head -c 20 "$j/result" 2>/dev/null | tr -d ' \\n'; echo
 if alive "$j/pid" || alive "$j/pid.img"; then echo running; else echo; fi
 b=$(stat -c %Y "$j/beat" 2>/dev/null || echo 9999999999); m=$(stat -L -c %Y -- "$r")
 if [ "$m" -gt $((b + {_BEAT_SLACK_S})) ]; then echo written; else echo; fi
+if [ -e "$j/beat" ]; then echo begun; else echo; fi
 """
-"""Of an image ``$r`` and its journal ``$j``: prints four lines for ``read_state``: the record, the result, «running»,
-and «written» if the image changed after the last beat; each may be empty."""
+"""Of an image ``$r`` and its journal ``$j``: prints five lines for ``read_state``: the record, the result, «running»,
+«written» if the image changed after the last beat, and «begun» if a commit was started; each may be empty."""
 
 
-def read_state(lines: list[str]) -> Record | None:
-    """The record in the output of ``STATE_COMMAND``; None if there is no complete journal."""
+def read_state(lines: list[str], identity: str) -> Record | None:
+    """The record in the output of ``STATE_COMMAND``; None if there is no complete journal. ``identity`` is what the
+    image is now."""
     try:
         kept = json.loads(lines[0])
+        sealed_on, has_begun = str(kept["identity"]), lines[4] == "begun"
+        was_changed = not has_begun and sealed_on != identity
         return Record(
             draft_id=str(kept["draft_id"]),
             changes=int(kept["changes"]),
             image_format=str(kept["image_format"]),
             result=lines[1],
             is_running=lines[2] == "running" and not lines[1],
-            image_was_written_since=lines[3] == "written",
+            image_was_written_since=lines[3] == "written" or was_changed,
+            identity=sealed_on,
+            disks=tuple(map(str, kept["disks"])),
+            has_begun=has_begun,
         )
     except (ValueError, KeyError, TypeError, IndexError):
         return None
 
 
 def record_text(record: Record) -> bytes:
-    kept = {"draft_id": record.draft_id, "changes": record.changes, "image_format": record.image_format}
+    kept = {
+        "draft_id": record.draft_id, "changes": record.changes, "image_format": record.image_format,
+        "identity": record.identity, "disks": record.disks,
+    }  # fmt: skip
     return json.dumps(kept).encode()
 
 
@@ -123,7 +141,7 @@ def seal_command(folder: str, path: str, image_format: str) -> str:
     f = shlex.quote(folder)
     return "\n".join(
         [
-            f"set -e; umask 077; export LC_ALL=C; cd {f}",
+            f"set -e; umask 077; export LC_ALL=C; {qemu_walls.WORK_LIMITS}; cd {f}",
             f"qemu-img rebase -u -f qcow2 -F {shlex.quote(image_format)} -b {shlex.quote(path)} draft.part",
             "qemu-img check -q -f qcow2 draft.part",
             "mv draft.part draft.qcow2; cat > record.tmp",
@@ -142,7 +160,7 @@ def commit_command(folder: str, path: str, image_format: str, *, expected_identi
     f, p = shlex.quote(folder), shlex.quote(path)
     check = "true" if image_format == "raw" else f"qemu-img check -q -f {shlex.quote(image_format)} -- {p}"
     # Who discards the journal makes «stop» and then looks for us; we say that we are there and then look for «stop».
-    commit = "exec qemu-img commit -p -d -f qcow2 draft.qcow2"
+    commit = f"{{ {qemu_walls.MEMORY_LIMITS}; exec qemu-img commit -p -d -f qcow2 draft.qcow2; }}"
     image_tool = f"printf '%-60s\\n' {_ME} 1<> pid.img && [ ! -e stop ] && {commit}"
     script = "\n".join(
         [
@@ -240,4 +258,4 @@ def compare_command(folder: str, path: str, image_format: str, start: int, lengt
         return shlex.quote(f"driver=raw,offset={start},size={length},{inner}")
 
     draft, image = piece(f"{folder}/draft.qcow2", "qcow2"), piece(path, image_format)
-    return f"LC_ALL=C qemu-img compare -q --image-opts {draft} {image}"
+    return f"{qemu_walls.MEMORY_LIMITS}; LC_ALL=C qemu-img compare -q --image-opts {draft} {image}"

@@ -299,11 +299,10 @@ class OpenImage:
         """End the appliance; the exports and the draft stay."""
         self.client.close()
 
-    def let_go(self) -> None:
-        """End the appliance and the exports, so that the images are free; the draft stays ours."""
+    def let_go(self, disk: int) -> None:
+        """End the appliance, and the export of one disk, so that it is free; the draft stays ours."""
         self.client.close()
-        for disk in self._disks:
-            disk.stop_serving()
+        self._disks[disk].stop_serving()
 
     def kill(self, reason: ImageError) -> None:
         """Free a stuck request, at once. Any thread."""
