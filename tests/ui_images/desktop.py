@@ -186,7 +186,12 @@ def apply_by_keyboard(display: Display, editor: EditorProcess) -> None:
     editor.ask("place", *EDITOR_PLACE)
     left, _, width, _ = map(int, EDITOR_PLACE)
     empty = left + width - 12  # the right end of the tool bar: for the focus
-    display.run("xdotool", "mousemove", str(empty), "45", "click", "1")
+
+    def has_focus() -> bool:
+        display.run("xdotool", "mousemove", str(empty), "45", "click", "1")
+        return bool(editor.state["is_active"])
+
+    wait_for(has_focus, deadline_s=20, what="the window comes to the front", step_s=0.3)
     display.run("xdotool", "key", "ctrl+Return")
     editor.until(lambda s: s["question"], deadline_s=20, what="it asks before it writes")
     display.run("xdotool", "key", "alt+a")

@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 class Answers:
     """What can be asked. Each method runs in the GUI thread."""
 
-    def __init__(self, windows: Callable[[], Sequence[ImageEditorWindow]], tab: DisksTab | None = None) -> None:
+    def __init__(self, windows: Callable[[], Sequence[ImageEditorWindow]], tabs: Sequence[DisksTab] = ()) -> None:
         self._windows = windows
-        self._tab = tab
+        self._tabs = tabs
         self._number = 0
 
     @property
@@ -74,22 +74,27 @@ class Answers:
         found = {name: _on_screen(button, QPoint(12, button.height() // 2)) for name, button in buttons.items()}
         return {"text": dialog.headline.text(), "is_for_all": dialog.for_all.isChecked(), **found}
 
-    def disks(self) -> dict[str, Any]:
-        """The disks tab: its rows, what it says, and how many editors are open."""
-        assert self._tab is not None
-        tree = self._tab.tree
+    def disks(self, number: str = "0") -> dict[str, Any]:
+        """A disks tab: its rows, what it says, and how many editors are open."""
+        tab = self._tabs[int(number)]
+        tree = tab.tree
         return {
             "disks": [tree.topLevelItem(row).text(1) for row in range(tree.topLevelItemCount())],
-            "says": self._tab.message.text(),
-            "may_open": self._tab.open_button.isEnabled(),
-            "editors": len(self._tab.editors.windows),
+            "says": tab.message.text(),
+            "may_open": tab.open_button.isEnabled(),
+            "editors": len(tab.editors.windows),
         }
+
+    def open_disk(self, number: str) -> list[int]:
+        self._tabs[int(number)].open_button.click()
+        return [0]
 
     def state(self) -> dict[str, Any]:
         window = self._window
         problem = window.opening.error.explanation if window.opening.isVisible() else window.problem.explanation
         return {
             "session": window.desk.session.state.value,
+            "is_active": window.isActiveWindow(),
             "idle": window.desk.is_idle,
             "folder": window.browser.folder,
             "names": [entry.name for entry in window.browser.model.entries()],
@@ -157,8 +162,8 @@ def main() -> int:
     options.add_argument("--image", action="append", help="open this local image; without it and --uri, scripted ones")
     options.add_argument("--scripted", type=int, default=1, help="so many windows")
     options.add_argument("--fetch-takes-s", type=float, default=0.0)
-    options.add_argument("--uri", default="", help="show the disks of --guest on this host")
-    options.add_argument("--guest", default="")
+    options.add_argument("--uri", action="append", help="connect to this host, and show the disks of --guest on it")
+    options.add_argument("--guest", action="append")
     chosen = options.parse_args()
     app = QApplication(["editor"])
     with ExitStack() as parts:
@@ -171,7 +176,7 @@ def main() -> int:
         fleet = Fleet(links.make, bridge.post)
         parts.callback(fleet.close)
         context = Context(store, bridge, fleet, None, profile)  # type: ignore[arg-type] # no operations here
-        answers = _with_host(context, chosen) if chosen.uri else _with_image(context, chosen)
+        answers = _with_hosts(context, chosen) if chosen.uri else _with_image(context, chosen)
         threading.Thread(target=serve, args=(bridge, answers), daemon=True).start()
         return app.exec()
 
@@ -194,9 +199,17 @@ def _with_image(context: Context, chosen: argparse.Namespace) -> Answers:
     return Answers(lambda: editors.windows)
 
 
-def _with_host(context: Context, chosen: argparse.Namespace) -> Answers:
-    """The disks tab of a guest on a host, as in the main window; the editor is opened from there."""
-    tab = DisksTab(context)
+def _with_hosts(context: Context, chosen: argparse.Namespace) -> Answers:
+    """The disks tabs of guests on hosts, as in the main window; the editors are opened from there."""
+    editors = ImageEditors(context, QApplication.instance())
+    tabs = [_disks_tab(context, guest, editors) for guest in chosen.guest]
+    for uri in dict.fromkeys(chosen.uri):
+        context.fleet.add(uri)
+    return Answers(lambda: editors.windows, tabs)
+
+
+def _disks_tab(context: Context, name: str, editors: ImageEditors) -> DisksTab:
+    tab = DisksTab(context, editors=editors)
     tab.setWindowTitle("disks")
     tab.resize(900, 300)
     tab.show()
@@ -204,12 +217,11 @@ def _with_host(context: Context, chosen: argparse.Namespace) -> Answers:
     def show(_changes: object) -> None:
         for host in context.store.hosts:
             for guest in context.store.guests_of(host).values():
-                if guest.name == chosen.guest:
+                if guest.name == name:
                     tab.show_guest(guest.id)
 
     context.bridge.store_changed.connect(show)
-    context.fleet.add(chosen.uri)
-    return Answers(lambda: tab.editors.windows, tab)
+    return tab
 
 
 if __name__ == "__main__":

@@ -15,32 +15,32 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
-    QDialogButtonBox,
     QHBoxLayout,
-    QLineEdit,
-    QPushButton,
     QSplitter,
     QVBoxLayout,
     QWidget,
 )
 
 from vmconsole.images.comparing import Compared, Comparison, Difference
-from vmconsole.images.messages import EntryKind, FileContent, ImageSource
+from vmconsole.images.messages import EntryKind, FileContent
+from vmconsole.inventory.errors import ConsoleError
 from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.buttons import push_button
 from vmconsole.ui.image_editor.compare_sides import Choice, OpenSide, SideDesk
 from vmconsole.ui.image_editor.diff_view import DiffView
 from vmconsole.ui.image_editor.difference_list import DifferenceList
 from vmconsole.ui.image_editor.look import Tone, plain_label
+from vmconsole.ui.image_editor.other_image_dialog import OtherImageDialog
 from vmconsole.ui.image_editor.strip import Strip
 from vmconsole.ui.image_editor.text_diff import DiffLine, text_diff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from vmconsole.images.session import ImageSession
     from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.bridge import Bridge
-    from vmconsole.ui.formats import Formats
     from vmconsole.ui.image_editor.desk import ImageDesk
+    from vmconsole.ui.image_editor.look import Look
+    from vmconsole.ui.image_editor.other_images import OtherImages
 
 COMPARED_BYTES_MAX = 1 << 20
 """As much of two texts as is compared line by line; their digests tell of the rest."""
@@ -57,16 +57,17 @@ class CompareWindow(QDialog):
         bridge: Bridge,
         open_side: OpenSide,
         found: list[Choice],
-        formats: Formats,
+        look: Look,
         window: QWidget,
         *,
         may_edit: bool,
+        others: OtherImages | None = None,
     ) -> None:
         super().__init__(window)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Compare"))
         self._desk, self._bridge, self._open_side = desk, bridge, open_side
-        self._formats, self._may_edit = formats, may_edit
+        self._theme, self._may_edit, self._others = look.theme, may_edit, others
         self._choices = found
         self._sides: tuple[SideDesk, ...] = ()
         self._comparison: Comparison | None = None
@@ -77,13 +78,13 @@ class CompareWindow(QDialog):
         self.second = self._box(self.tr("Second"))
         if len(found) > 1:
             self.first.setCurrentIndex(1)
-        self.more = self._button(self.tr("&Other Image…"), self._on_other)
-        self.more.setToolTip(self.tr("Compare with another image file"))
-        self.go = self._button(self.tr("&Compare"), self.start)
-        self.stop = self._button(self.tr("&Stop"), self.stop_comparing)
+        self.more = push_button(self.tr("&Other Image…"), self._on_other, self)
+        self.more.setToolTip(self.tr("Compare with the disk of another guest, a snapshot in it, or an image file"))
+        self.go = push_button(self.tr("&Compare"), self.start, self)
+        self.stop = push_button(self.tr("&Stop"), self.stop_comparing, self)
         self.note = Strip(self.tr("Note"), parent=self)
         self.note.hide()
-        self.list = DifferenceList(formats, self)
+        self.list = DifferenceList(look.formats, self)
         self.list.currentItemChanged.connect(self._on_selected)
         self.about = plain_label("", self, name=self.tr("About the difference"))
         self.about.setWordWrap(True)
@@ -91,8 +92,8 @@ class CompareWindow(QDialog):
         self.diff.setAccessibleName(self.tr("Difference of the texts"))
         self.status = plain_label("", self, name=self.tr("State"))
         self.back = (
-            self._button(self.tr("Bring &First Into the Draft"), lambda: self._bring_back(0)),
-            self._button(self.tr("Bring S&econd Into the Draft"), lambda: self._bring_back(1)),
+            push_button(self.tr("Bring &First Into the Draft"), lambda: self._bring_back(0), self),
+            push_button(self.tr("Bring S&econd Into the Draft"), lambda: self._bring_back(1), self),
         )
         self._lay_out()
         self._say_idle()
@@ -104,13 +105,6 @@ class CompareWindow(QDialog):
         box.setAccessibleName(name)
         box.addItems([choice.words for choice in self._choices])
         return box
-
-    def _button(self, text: str, pressed: Callable[[], object]) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setAccessibleName(text.replace("&", ""))
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda _checked=False: pressed())
-        return button
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
@@ -148,19 +142,17 @@ class CompareWindow(QDialog):
             self.status.setText(words)
 
     def _on_other(self) -> None:
-        """Another image on the same machine, by its path."""
-        where = self._desk.session.source.where
-        title = self.tr("Another image on {host}").format(host=names.shown(where) or self.tr("this computer"))
-        dialog = PathDialog(title, self)
-        dialog.accepted.connect(lambda: self._add_other(dialog.path.text().strip()))
+        """A disk of any guest, a snapshot in it, or a path on the same machine."""
+        dialog = OtherImageDialog(self._desk.session.source, self._others, self._theme, self)
+        dialog.chosen.connect(self.add_choice)
         dialog.open()
 
-    def _add_other(self, path: str) -> None:
-        source = self._desk.session.source
-        other = ImageSource(path, "", where=source.where, is_read_only=True, backing_folders=source.backing_folders)
-        self._choices = [*self._choices, Choice(names.shown(path), other)]
+    @Slot(object)
+    def add_choice(self, choice: Choice) -> None:
+        """One more to choose from; it is chosen as the first."""
+        self._choices = [*self._choices, choice]
         for box in (self.first, self.second):
-            box.addItem(names.shown(path))
+            box.addItem(choice.words)
         self.first.setCurrentIndex(len(self._choices) - 1)
         self._say_idle()
         self._update_buttons()
@@ -180,13 +172,20 @@ class CompareWindow(QDialog):
         self._show_diff([])
         old, self._sides = self._sides, ()
         # A side that is open already stays open: another comparison need not start its appliance again.
-        self._sides = tuple(self._side(choice, old) for choice in chosen)
+        try:
+            for choice in chosen:
+                self._sides = (*self._sides, self._side(choice, old))
+        except ConsoleError as error:
+            self._say_problem(error.explanation)
+            self._sides_closed()
         for side in old:
             if side not in self._sides:
                 side.close()
-        self._open_next()
+        if self._sides:
+            self._open_next()
 
     def _side(self, choice: Choice, old: tuple[SideDesk, ...]) -> SideDesk:
+        """One that is open, or a new one. Raises ConsoleError if its host cannot be reached."""
         kept = next((side for side in old if side.choice is choice), None)
         return kept or SideDesk(choice, self._desk, self._open_side, self._bridge, self)
 
@@ -371,6 +370,15 @@ class CompareWindow(QDialog):
 
     # -- the end -----------------------------------------------------------------------------------------------
 
+    def let_go(self) -> tuple[ImageSession, ...]:
+        """The disk is about to be written: end what was opened to compare it. The sessions that are ending."""
+        ending = tuple(side.desk.session for side in self._sides if not side.is_own)
+        if ending:
+            self.stop_comparing()
+            self._sides_closed()
+            self.status.setText(self.tr("Closed, as the disk was to be written. Press Compare to compare again."))
+        return ending
+
     def done(self, result: int) -> None:
         self.close_all()
         super().done(result)
@@ -386,28 +394,3 @@ class CompareWindow(QDialog):
         for side in self._sides:
             side.close()
         self._folder.cleanup()
-
-
-class PathDialog(QDialog):
-    """Asks for the path of an image on the editor's host."""
-
-    def __init__(self, title: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowModality(Qt.WindowModality.WindowModal)
-        self.setWindowTitle(title)
-        self.path = QLineEdit(self)
-        self.path.setAccessibleName(self.tr("Path of the image"))
-        self.path.setPlaceholderText("/var/lib/libvirt/images/…")
-        buttons = QDialogButtonBox(self)
-        buttons.setStandardButtons(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
-        ok = buttons.button(QDialogButtonBox.StandardButton.Ok)
-        ok.setEnabled(False)
-        self.path.textChanged.connect(lambda text: ok.setEnabled(text.strip().startswith("/")))
-        column = QVBoxLayout(self)
-        column.addWidget(plain_label(self.tr("Path of the image:"), self))
-        column.addWidget(self.path)
-        column.addWidget(buttons)
-        self.setMinimumWidth(480)

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from vmconsole.images.lenses import known_lenses, lens_for
 from vmconsole.images.tool_values import ConfigEdit, ConfigNode, ConfigTree, ConfigVerb
 from vmconsole.ui.image_editor import names
+from vmconsole.ui.image_editor.buttons import push_button
 from vmconsole.ui.image_editor.config_kinds import kind_of
 from vmconsole.ui.image_editor.look import Tone, plain_label
 from vmconsole.ui.image_editor.strip import Strip
@@ -66,9 +67,9 @@ class ConfigWindow(QDialog):
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self._on_filter)
         self.tree = self._make_tree()
-        self.add_inside = self._button(self.tr("Add &Inside…"), self._on_add_inside)
-        self.add_after = self._button(self.tr("&Add After…"), self._on_add_after)
-        self.delete = self._button(self.tr("&Delete"), self._on_delete)
+        self.add_inside = push_button(self.tr("Add &Inside…"), self._on_add_inside, self)
+        self.add_after = push_button(self.tr("&Add After…"), self._on_add_after, self)
+        self.delete = push_button(self.tr("&Delete"), self._on_delete, self)
         self.status = plain_label("", self, name=self.tr("State"))
         self._lay_out()
         for key, run in (("Ctrl+F", self.filter.setFocus), ("Del", self._on_delete), ("Ins", self._on_add_after)):
@@ -93,13 +94,6 @@ class ConfigWindow(QDialog):
         tree.itemActivated.connect(self._on_activated)
         tree.currentItemChanged.connect(self._update_buttons)
         return tree
-
-    def _button(self, text: str, pressed: Callable[[], object]) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setAccessibleName(text.replace("&", "").rstrip("…"))
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda _checked=False: pressed())
-        return button
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()

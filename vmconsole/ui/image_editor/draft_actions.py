@@ -43,6 +43,8 @@ class DraftActions(QObject):
         self._viewer = viewer
         self._window = window
         self._answered = False
+        self.let_go: Callable[[Callable[[], None]], None] = lambda then: then()
+        """Ends what else of this program holds the disk, such as a look at its snapshots, and calls back."""
         self._close_after = False
         self.keeps_draft = True
         """Whether closing keeps the draft; the user may have said no."""
@@ -195,6 +197,9 @@ class DraftActions(QObject):
 
     def _take_back(self) -> None:
         self.began.emit(self.tr("Taking back the last Apply to {disk}").format(disk=names.shown(self._where)))
+        self.let_go(self._begin_taking_back)
+
+    def _begin_taking_back(self) -> None:
         self._desk.ask(
             self._desk.session.take_back(),
             self._on_taken_back,
@@ -213,6 +218,9 @@ class DraftActions(QObject):
 
     def _apply(self) -> None:
         self.began.emit(self.tr("Writing the draft to {disk}").format(disk=names.shown(self._where)))
+        self.let_go(self._begin_apply)
+
+    def _begin_apply(self) -> None:
         self._desk.ask(
             self._desk.session.apply(keeps_way_back=self.keeps_way_back),
             self._on_applied,

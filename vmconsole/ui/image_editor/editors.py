@@ -56,6 +56,9 @@ class ImageEditors(QObject):
 
     def open_on_host(self, host: HostId, source: ImageSource) -> ImageEditorWindow:
         """Open an image that lies on a connected host. Raises HostNotAnswering where there is no shell on it."""
+        return self.open(source, self._shell_of(host, source), users=partial(self._users, host, source), key=str(host))
+
+    def _shell_of(self, host: HostId, source: ImageSource) -> Shell:
         link = self._context.fleet.link(host)
         shell = link.shell() if link is not None else None
         if link is None or shell is None:
@@ -65,7 +68,7 @@ class ImageEditors(QObject):
                 advice="Wait until the host is connected, and try again.",
                 where=str(host),
             )
-        return self.open(source, shell, users=partial(self._users, host, source), key=str(host))
+        return shell
 
     def open(
         self, source: ImageSource, shell: Shell, *, users: Callable[[], tuple[str, ...]], key: str = ""
@@ -106,6 +109,15 @@ class ImageEditors(QObject):
         for window in self.windows:
             window.close_keeping_draft()
 
+    def _close_looks(self, place: _Key) -> list[ImageSession]:
+        """Close the windows on snapshots of an image that is to be written: each holds a lock on it."""
+        ending = []
+        for (host, paths, snapshot), window in list(self._windows.items()):
+            if snapshot and host == place[0] and set(paths) & set(place[1]):
+                ending.append(window.desk.session)
+                window.close_keeping_draft()
+        return ending
+
     @Slot()
     def _on_quit(self) -> None:
         """The program ends: wait a moment, so that no appliance and no export outlives it."""
@@ -127,10 +139,19 @@ class ImageEditors(QObject):
             return make(source, shell, work_dir=profile.drafts_dir, image_users=users, on_event=on_event)
 
         def open_side(other: ImageSource, on_event: Callable[[SessionEvent], None]) -> ImageSession:
-            return self._session_maker(other, shell, work_dir=profile.drafts_dir, image_users=users, on_event=on_event)
+            its_shell, its_users = shell, users
+            if other.host_uri not in {"", place[0]}:
+                host = HostId(other.host_uri)
+                its_shell, its_users = self._shell_of(host, other), partial(self._users, host, other)
+            return self._session_maker(
+                other, its_shell, work_dir=profile.drafts_dir, image_users=its_users, on_event=on_event
+            )
 
         subject = Subject(HostId(place[0]) if place[0] else None)
-        window = ImageEditorWindow(self._context, source, make_session, subject=subject, open_side=open_side)
+        window = ImageEditorWindow(
+            self._context, source, make_session, subject=subject, open_side=open_side,
+            others_let_go=lambda: self._close_looks(place),
+        )  # fmt: skip
         self._windows[place] = window
         window.closed.connect(partial(self._windows.pop, place, None))
         window.other_wanted.connect(lambda other: self.open(other, shell, users=users, key=place[0]))

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QHeaderView,
-    QPushButton,
     QSplitter,
     QTreeWidget,
     QTreeWidgetItem,
@@ -25,13 +24,12 @@ from PySide6.QtWidgets import (
 from vmconsole.images.registry_values import REG_SZ, text_of, type_name
 from vmconsole.images.tool_values import RegistryEdit, RegistryKey, RegistryValue, RegistryVerb
 from vmconsole.ui.image_editor import names, questions
+from vmconsole.ui.image_editor.buttons import push_button
 from vmconsole.ui.image_editor.look import Tone, plain_label, time_text
 from vmconsole.ui.image_editor.registry_value_dialog import RegistryValueDialog
 from vmconsole.ui.image_editor.strip import Strip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.image_editor.desk import ImageDesk
 
@@ -59,10 +57,10 @@ class RegistryWindow(QDialog):
         self.values.setColumnWidth(0, 180)
         self.values.setColumnWidth(1, 110)
         self.keys.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.add_key = self._button(self.tr("New &Key…"), self._on_add_key)
-        self.delete_key = self._button(self.tr("&Delete Key…"), self._on_delete_key)
-        self.add_value = self._button(self.tr("New &Value…"), self._on_add_value)
-        self.edit_value = self._button(self.tr("&Edit Value…"), self._on_edit_value)
+        self.add_key = push_button(self.tr("New &Key…"), self._on_add_key, self)
+        self.delete_key = push_button(self.tr("&Delete Key…"), self._on_delete_key, self)
+        self.add_value = push_button(self.tr("New &Value…"), self._on_add_value, self)
+        self.edit_value = push_button(self.tr("&Edit Value…"), self._on_edit_value, self)
         self.status = plain_label("", self, name=self.tr("State"))
         self._lay_out()
         self.keys.itemExpanded.connect(self._on_expanded)
@@ -81,13 +79,6 @@ class RegistryWindow(QDialog):
         tree.setHeaderLabels(headers)
         tree.setUniformRowHeights(True)
         return tree
-
-    def _button(self, text: str, pressed: Callable[[], object]) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setAccessibleName(text.replace("&", "").rstrip("…"))
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda _checked=False: pressed())
-        return button
 
     def _lay_out(self) -> None:
         across = QSplitter(Qt.Orientation.Horizontal, self)

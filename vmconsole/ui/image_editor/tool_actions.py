@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmconsole.images.messages import Entry, ImageOverview
+    from vmconsole.images.session import ImageSession
     from vmconsole.images.tool_values import Attributes
     from vmconsole.ui.bridge import Bridge
     from vmconsole.ui.image_editor.browser import Browser
     from vmconsole.ui.image_editor.desk import ImageDesk
     from vmconsole.ui.image_editor.look import Look
+    from vmconsole.ui.image_editor.other_images import OtherImages
 
 _HIVES = {"sam", "security", "software", "system", "default", "components", "ntuser.dat", "usrclass.dat", "drivers"}
 """Names of registry hives in Windows/System32/config and in a user's folder."""
@@ -52,10 +54,14 @@ class ToolActions(QObject):
         open_side: OpenSide | None,
         look: Look,
         window: QWidget,
+        *,
+        others: OtherImages | None = None,
     ) -> None:
+        """``others``: what else there is to compare with."""
         super().__init__(window)
         self._desk, self._browser, self._bridge, self._window = desk, browser, bridge, window
-        self._open_side, self._formats, self._theme = open_side, look.formats, look.theme
+        self._open_side, self._others = open_side, others
+        self._look, self._formats, self._theme = look, look.formats, look.theme
         self._why_not = self.tr("The image is not open.")
         self._overview: ImageOverview | None = None
         self._tips: dict[QAction, str] = {}
@@ -206,10 +212,16 @@ class ToolActions(QObject):
             return
         found = choices(self, self._overview, is_draft=not self._why_not)
         dialog = CompareWindow(
-            self._desk, self._bridge, self._open_side, found, self._formats, self._window, may_edit=not self._why_not
-        )
+            self._desk, self._bridge, self._open_side, found, self._look, self._window,
+            may_edit=not self._why_not, others=self._others,
+        )  # fmt: skip
         dialog.changed.connect(lambda _path: self._browser.reload())
         dialog.show()
+
+    def let_go(self) -> list[ImageSession]:
+        """As ``CompareWindow.let_go``."""
+        dialogs = [d for d in self._window.findChildren(QDialog) if isinstance(d, CompareWindow)]
+        return [session for dialog in dialogs for session in dialog.let_go()]
 
     def close_all(self) -> None:
         """The window closes: end what the dialogs hold."""

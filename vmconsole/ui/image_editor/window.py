@@ -24,6 +24,7 @@ from vmconsole.ui.image_editor.draft_panel import DraftPanel
 from vmconsole.ui.image_editor.file_actions import FileActions
 from vmconsole.ui.image_editor.look import Look, Tone
 from vmconsole.ui.image_editor.opening_page import OpeningPage
+from vmconsole.ui.image_editor.other_images import OtherImages
 from vmconsole.ui.image_editor.places import PlacesPanel
 from vmconsole.ui.image_editor.problem import ProblemStrip
 from vmconsole.ui.image_editor.progress_strip import ProgressStrip
@@ -35,7 +36,7 @@ from vmconsole.ui.image_editor.unlocking import Unlocking
 from vmconsole.ui.image_editor.viewer import FileViewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vmconsole.images.messages import SessionEvent
     from vmconsole.images.session import ImageSession
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 GEOMETRY_KEY = "image-editor-geometry"
 SPLIT_KEY = "image-editor-split"
+LET_GO_S = 20.0
 
 
 class ImageEditorWindow(QMainWindow):
@@ -63,15 +65,18 @@ class ImageEditorWindow(QMainWindow):
         *,
         subject: Subject = NOBODY,
         open_side: OpenSide | None = None,
+        others_let_go: Callable[[], Sequence[ImageSession]] = tuple,
     ) -> None:
         """``subject``: the host that it lies on, for the report of a problem. ``open_side`` makes a session on another
-        state of the disk, to compare with."""
+        state of the disk, to compare with. ``others_let_go`` closes other windows on this disk before it is written;
+        it gives the sessions that are ending."""
         super().__init__(None, Qt.WindowType.Window)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._context = context
         self._subject = subject
         self.source = source
         self.overview: ImageOverview | None = None
+        self._others_let_go = others_let_go
         self._undone: tuple[Change, ...] = ()
         self.desk = ImageDesk(make_session, context.bridge)
         self.desk.setParent(self)
@@ -80,7 +85,8 @@ class ImageEditorWindow(QMainWindow):
         self._make_parts()
         self.transfers = Transfers(self.desk, self.browser, self._staging, self._look, self, profile=context.profile)
         self.actions_on_files = FileActions(self.desk, self.browser, self.transfers, self._look.theme, self)
-        self.tools = ToolActions(self.desk, self.browser, context.bridge, open_side, self._look, self)
+        others = OtherImages(context, self.desk)
+        self.tools = ToolActions(self.desk, self.browser, context.bridge, open_side, self._look, self, others=others)
         self.actions_on_files.add_tools(self.tools)
         self.draft_actions = DraftActions(self.desk, self.viewer, self._look.formats, self)
         self.unlocking = Unlocking(self.desk, self.places, self._look, self)
@@ -191,6 +197,7 @@ class ImageEditorWindow(QMainWindow):
         self.draft_actions.applied.connect(self._on_applied)
         self.draft_actions.apply_failed.connect(self._on_apply_failed)
         self.draft_actions.close_wanted.connect(self.close)
+        self.draft_actions.let_go = self._let_go
 
     # -- the session's life ------------------------------------------------------------------------------------
 
@@ -286,6 +293,14 @@ class ImageEditorWindow(QMainWindow):
     def _on_failed_to_open(self, problem: Explanation) -> None:
         name = names.shown(names.base_of(self.source.path))
         self._show_failure(self.tr("{disk} could not be opened.").format(disk=name), problem)
+
+    def _let_go(self, then: Callable[[], None]) -> None:
+        """Whoever looks at the disk holds a lock on it."""
+        ending = [*self.tools.let_go(), *self._others_let_go()]
+        if ending:
+            self.desk.aside(lambda: [session.wait_closed(LET_GO_S) for session in ending], lambda _ended: then())
+        else:
+            then()
 
     @Slot(str)
     def _on_applied(self, words: str) -> None:
