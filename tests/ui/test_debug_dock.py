@@ -6,10 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 
 from tests.ui.fakes import Rig, host_id
 from vmconsole.links.base import CallDebug, LaneDebug, LinkDebug, SamplerDebug
-from vmconsole.ui.debug_dock import AGE, LAST_CALL, LEFT_BEHIND, NAME, RUNNING, SAMPLER, WAITING, DebugDock
+from vmconsole.ui.debug_dock import AGE, LAST_CALL, LEFT_BEHIND, NAME, RUNNING, SAMPLER, TOOK, WAITING, DebugDock
 from vmconsole.ui.main_window import MainWindow
 from vmconsole.ui.watchdog import Stall
 
@@ -59,8 +61,8 @@ def test_lanes_calls_and_the_sampler_of_each_host(rig: Rig, dock: DebugDock, qtb
     in_front(dock, qtbot)
     host = texts(dock, 0)
     assert (host[NAME], host[WAITING], host[RUNNING], host[LEFT_BEHIND]) == ("kvm1", "3", "12.3 s", "2")
-    assert (host[LAST_CALL], host[AGE]) == ("read statistics: 15 ms", "7.0 s")
-    assert host[SAMPLER] == "100 frames, 1 garbled, 5.0 ms CPU a frame, 12 MiB, 2 KiB received"
+    assert (host[LAST_CALL], host[TOOK], host[AGE]) == ("read statistics", "15 ms", "7.0 s")
+    assert host[SAMPLER] == "100 × 5.0 ms, 12 MiB, 2 KiB, 1 garbled"
     assert texts(dock, 0, 1)[: LEFT_BEHIND + 1] == ["command kvm1", "3", "12.3 s", "2"]
     call = texts(dock, 0, 2)
     assert (call[RUNNING], call[LAST_CALL]) == ("12.3 s", "start the guest")
@@ -87,15 +89,54 @@ def test_it_asks_nobody_while_it_cannot_be_seen(rig: Rig, dock: DebugDock, qtbot
     qtbot.waitUntil(lambda: not dock.is_looking)
 
 
+def test_hosts_are_sorted_by_number_and_their_lanes_stay_in_order(rig: Rig, dock: DebugDock, qtbot: QtBot) -> None:
+    rig.links[host_id("kvm1")].inside = STUCK
+    rig.links[host_id("kvm2")].inside = LinkDebug(host_id("kvm2"), (LaneDebug("observe kvm2", 12, None, 0),))
+    in_front(dock, qtbot)
+    dock.refresh()
+    for order, names in (
+        (Qt.SortOrder.AscendingOrder, ["kvm1", "kvm2"]),
+        (Qt.SortOrder.DescendingOrder, ["kvm2", "kvm1"]),
+    ):
+        dock.tree.sortByColumn(WAITING, order)  # as text, 12 would come before 3
+        dock.refresh()
+        assert [texts(dock, row)[NAME] for row in range(2)] == names
+        at = names.index("kvm1")
+        assert [texts(dock, at, part)[NAME] for part in range(3)] == ["observe kvm1", "command kvm1", "call"]
+
+
+def test_rows_and_stalls_are_copied_as_text(rig: Rig, dock: DebugDock, stalls: list[Stall], qtbot: QtBot) -> None:
+    rig.links[host_id("kvm1")].inside = STUCK
+    in_front(dock, qtbot)
+    stalls.append(Stall(0.08, "", 1000.0))
+    dock.refresh()
+    dock.copy_all.trigger()
+    lines = QGuiApplication.clipboard().text().splitlines()
+    assert lines[0].startswith("Host and lane\tWaiting\t")
+    assert lines[1] == "kvm1\t3\t12.3 s\t2\tread statistics\t15 ms\t7.0 s\t100 × 5.0 ms, 12 MiB, 2 KiB, 1 garbled"
+    assert lines[3] == "  command kvm1\t3\t12.3 s\t2"
+    assert lines[-1].endswith("80 ms")
+    second = dock.tree.topLevelItem(1)
+    assert second is not None
+    second.setSelected(True)
+    dock.copy_rows.trigger()
+    assert QGuiApplication.clipboard().text().splitlines() == ["kvm2\t0\t\t0\tnone yet\t\t\tnone"]
+
+
 def test_the_stalls_are_listed_with_their_place_the_latest_first(
     dock: DebugDock, stalls: list[Stall], qtbot: QtBot
 ) -> None:
     in_front(dock, qtbot)
     assert dock.stall_text.toPlainText() == ""
-    stalls += [Stall(0.08, "File a.py, line 1\n", 1000.0), Stall(0.25, "File b.py, line 2\n", 2000.0)]
+    slow = (
+        '  File "/x/vmconsole/main.py", line 9 in run\n  File "/x/vmconsole/ui/tree.py", line 5 in paint\n(The lock.)\n'
+    )
+    stalls += [Stall(0.08, "", 1000.0), Stall(0.25, slow, 2000.0)]
     qtbot.waitUntil(lambda: bool(dock.stall_text.toPlainText()), timeout=3000)
-    text = dock.stall_text.toPlainText()
-    assert text.index("250 ms") < text.index("b.py") < text.index("80 ms") < text.index("a.py")
+    first, *more, last = dock.stall_text.toPlainText().splitlines()
+    assert first.endswith("  250 ms  paint (tree.py:5)")
+    assert more == ["    run (main.py:9)", "    (The lock.)"]
+    assert last.endswith("  80 ms")
 
 
 def test_without_debug_there_is_no_such_dock(window: MainWindow) -> None:

@@ -119,6 +119,7 @@ class MainWindow(QMainWindow):
             self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
             self.tabifyDockWidget(self.events_dock, dock)
             dock.show()
+            self.resizeDocks([self.tasks_dock], [self.fontMetrics().height() * 14], Qt.Orientation.Vertical)
         self.tasks_dock.raise_()
         self.menus.add_dock(dock)
 
