@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,7 @@ from vmconsole.images.messages import ImageSource
 from vmconsole.inventory.errors import ImageDamaged, ImageError, ImageInUse
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from vmconsole.links.ssh import LocalShell
 
@@ -50,8 +51,11 @@ def test_the_script_is_clean_shell(tmp_path: Path) -> None:
     disks.run("dash", "-n", script)
 
 
-def served(shell: LocalShell, path: Path, *, shares: bool = False, losses: list[ImageError] | None = None) -> Export:
-    facts = look_at(shell, ImageSource(str(path), "qcow2"))
+def served(
+    shell: LocalShell, path: Path, *, shares: bool = False, losses: list[ImageError] | None = None,
+    image_format: str = "qcow2",
+) -> Export:  # fmt: skip
+    facts = look_at(shell, ImageSource(str(path), image_format))
     export = Export(shell, facts, on_lost=(losses if losses is not None else []).append)
     try:
         export.start(shares=shares)
@@ -82,15 +86,33 @@ def test_it_serves_the_disk_and_nothing_stays(shell: LocalShell, image: Path) ->
     assert losses == []
 
 
-def test_nobody_can_start_the_guest_while_it_is_served(shell: LocalShell, image: Path) -> None:
-    export = served(shell, image)
+@pytest.fixture(params=["qcow2", "raw", "device"])
+def any_image(request: pytest.FixtureRequest, image: Path) -> Iterator[tuple[Path, str]]:
+    """An image and its format."""
+    if request.param == "qcow2":
+        yield image, "qcow2"
+        return
+    raw = image.with_suffix(".raw")
+    disks.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
+    if request.param == "raw":
+        yield raw, "raw"
+        return
+    device = Path(disks.run("losetup", "--show", "--find", raw).strip())
+    yield device, "raw"
+    disks.run("losetup", "--detach", device)
+
+
+def test_nobody_can_start_the_guest_while_it_is_served(shell: LocalShell, any_image: tuple[Path, str]) -> None:
+    image, image_format = any_image
+    export = served(shell, image, image_format=image_format)
     command = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "accel=tcg", "-m", "16", "-S",
-               "-drive", f"file={image},format=qcow2,if=virtio"]  # fmt: skip
+               "-drive", f"file={image},format={image_format},if=virtio"]  # fmt: skip
+    assert "41" in read_first_byte(export)
     done = subprocess.run(command, capture_output=True, timeout=30, check=False)
     assert done.returncode != 0
     assert b'Failed to get "write" lock' in done.stderr
     export.close()
-    qemu = disks.start_qemu(image)
+    qemu = disks.start_qemu(image, image_format)
     qemu.kill()
     qemu.communicate()
 

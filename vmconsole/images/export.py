@@ -40,16 +40,21 @@ def nbd_command(path: str, image_format: str, *, shares: bool, socket: str, snap
     ``snapshot`` is the id of an internal snapshot to serve instead of the present state.
 
     The format is always said: QEMU's guess would let a guest with a raw disk choose the format (CVE-2010-3851).
-    ``socket`` is shell text. Source: qemu-nbd(8).
+    QEMU lets others write beside one who only reads a raw image, unlike with other formats, so blkdebug, which can be
+    told what not to share, lies between. ``socket`` is shell text. Sources: qemu-nbd(8); qemu-qmp-ref(7), blkdebug.
     """
     common = f"qemu-nbd --read-only --persistent --shared=4 --socket={socket} --pid-file={socket}.pid --cache=writeback"
     if snapshot:
         common += f" --load-snapshot={shlex.quote('snapshot.id=' + snapshot.replace(',', ',,'))}"
-    if not shares:
-        return f"{common} --format={shlex.quote(image_format)} -- {shlex.quote(path)}"
     protocol = "host_device" if path.startswith("/dev/") else "file"
     name = path.replace(",", ",,")
-    options = f"driver={image_format},force-share=on,file.driver={protocol},file.filename={name}"
+    if shares:
+        options = f"driver={image_format},force-share=on,file.driver={protocol},file.filename={name}"
+    elif image_format == "raw":
+        below = f"file.unshare-child-perms.0=write,file.image.driver={protocol},file.image.filename={name}"
+        options = f"driver=raw,file.driver=blkdebug,{below}"
+    else:
+        return f"{common} --format={shlex.quote(image_format)} -- {shlex.quote(path)}"
     return f"{common} --image-opts {shlex.quote(options)}"
 
 

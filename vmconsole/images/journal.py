@@ -65,7 +65,7 @@ _ME = '"$$ $(cut -d " " -f 22 /proc/$$/stat)"'
 STATE_COMMAND = f"""\
 {_ALIVE}
 head -c 65536 "$j/record.json" 2>/dev/null | tr -d '\\n'; echo
-head -c 20 "$j/result" 2>/dev/null | tr -d ' \\n'; echo
+head -c 20 "$j/result" 2>/dev/null | tr -d '\\0 \\n'; echo
 if alive "$j/pid" || alive "$j/pid.img"; then echo running; else echo; fi
 b=$(stat -c %Y "$j/beat" 2>/dev/null || echo 9999999999); m=$(stat -L -c %Y -- "$r")
 if [ "$m" -gt $((b + {_BEAT_SLACK_S})) ]; then echo written; else echo; fi
