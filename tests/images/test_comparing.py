@@ -38,12 +38,15 @@ def test_what_differs_is_told_from_attributes() -> None:
     assert may_differ_in_content(FILE, change(FILE, size_bytes=11))
 
 
-def compare(first: Opened, second: Opened) -> tuple[dict[str, Difference], Compared]:
+def compare(
+    first: Opened, second: Opened, *, paths: tuple[str, ...] = ("/",)
+) -> tuple[dict[str, Difference], Compared]:
     found: list[Difference] = []
     ended: queue.SimpleQueue[Compared] = queue.SimpleQueue()
     comparison = Comparison(
-        first.session.tools, second.session.tools, on_found=found.extend, on_progress=lambda *_: None, on_end=ended.put
-    )
+        first.session.tools, second.session.tools, on_found=found.extend, on_progress=lambda *_: None,
+        on_end=ended.put, paths=paths,
+    )  # fmt: skip
     comparison.start()
     compared = ended.get(timeout=120)
     comparison.close()
@@ -114,3 +117,14 @@ def test_a_snapshot_and_the_draft_are_compared_and_a_folder_is_brought_back(
     assert done(now.session.tools.attributes("/srv/gone/file")).mode == 0o640
     found, _ = compare(before, now)
     assert set(found) == {"/srv/text", "/srv/new"}
+
+    done(now.session.make_folder("/srv/deep"))
+    done(now.session.make_folder("/srv/deep/er"))
+    done(now.session.write_file("/srv/deep/er/file", b"x"))
+    found, compared = compare(before, now, paths=("/srv/text",))
+    assert (set(found), compared.looked_at) == ({"/srv/text"}, 1)
+    found, compared = compare(before, now, paths=("/srv/deep/er/file", "/srv/new"))
+    assert {path: d.verdict for path, d in found.items()} == {"/srv/deep": Verdict.ADDED, "/srv/new": Verdict.ADDED}
+    assert compared.left_out == ()
+    found, compared = compare(before, now, paths=("/etc",))
+    assert (found, compared.is_whole) == ({}, True)

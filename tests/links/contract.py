@@ -201,6 +201,21 @@ class LinkContract:
         assert world.ask(lambda _: "next") == "next"
         release.set()
 
+    def test_an_agent_that_hangs_holds_up_nothing_else(self, world: LinkWorld) -> None:
+        world.connect()
+        begun, release = threading.Event(), threading.Event()
+
+        def hang(_: HostVerbs) -> str:
+            begun.set()
+            return "hung" if release.wait(30) else ""
+
+        hanging = world.link.submit_agent(hang, deadline_s=20)
+        assert begun.wait(5)
+        assert world.ask(lambda _: "next") == "next"
+        assert not hanging.done()
+        release.set()
+        assert hanging.result(5) == "hung"
+
     def test_a_job_that_fails_gives_its_error_to_whoever_asked(self, world: LinkWorld) -> None:
         world.connect()
 

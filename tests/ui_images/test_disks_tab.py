@@ -65,6 +65,8 @@ class FakeLink:
                 future.set_exception(error)
         return future
 
+    submit_agent = submit
+
     def submit_shell(self, job: Callable[[Any], Any], *, deadline_s: float) -> Future[Any]:
         future: Future[Any] = Future()
         shell = LocalShell()

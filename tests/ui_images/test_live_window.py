@@ -248,3 +248,18 @@ def test_the_button_opens_one_window_for_a_guest(context: Any, qtbot: QtBot, tab
     (window,) = widget.live_button.folders.windows
     qtbot.waitUntil(lambda: window.browser.model.total > 0 and window.desk.is_idle)
     assert "web1 on kvm3" in window.windowTitle()
+
+
+def test_what_nobody_expected_promises_no_draft(qtbot: QtBot, window: LiveWindow, agent: LocalAgent) -> None:
+    def fail(_command: str, _arguments: Mapping[str, object]) -> None:
+        raise RuntimeError("nobody thought of that")
+
+    agent.before = fail
+    window.browser.reload()
+    qtbot.waitUntil(window.problem.isVisible)
+    told = window.problem.explanation
+    assert "did not expect" in told.what
+    assert "draft" not in told.advice
+    assert "look whether" in told.advice
+    assert "nobody thought of that" in told.said
+    agent.before = lambda _command, _arguments: None

@@ -240,3 +240,45 @@ def test_switches_and_hives() -> None:
     assert looks_like_hive("/Windows/System32/config/SOFTWARE")
     assert looks_like_hive("/Users/me/NTUSER.DAT")
     assert not looks_like_hive("/home/me/software")
+
+
+def test_the_difference_of_one_change_is_shown(make_editor: Any, qtbot: QtBot) -> None:
+    disk = folder(etc=folder(fstab=file("one\ntwo\n"), other=file("x"), old=file("o")))
+    tree = folder(etc=folder(fstab=file("one\ntwo\n"), other=file("changed too"), old=file("o")))
+    window, session = make_editor(tree=tree, other_tree=disk)
+    panel = window.draft
+    for asked in (
+        session.write_file("/etc/fstab", b"one\n2\n"),
+        session.rename("/etc/old", "/etc/new"),
+        session.make_folder("/srv"),
+        session.write_file("/srv/inside", b"new\n"),
+    ):
+        window.desk.ask(asked)
+    qtbot.waitUntil(lambda: panel.list.count() == 4)
+    assert not panel.difference.isEnabled()
+    assert "Select a change" in panel.difference.toolTip()
+
+    def shown(row: int, count: str) -> CompareWindow:
+        panel.list.setCurrentRow(row)
+        panel.difference.click()
+        dialog = opened(window, qtbot, CompareWindow)
+        qtbot.waitUntil(lambda: dialog.status.text().startswith(f"{count} difference"))
+        return dialog
+
+    dialog = shown(0, "1")
+    assert [d.path for d in dialog.list.differences()] == ["/etc/fstab"]
+    qtbot.waitUntil(lambda: "+ 2" in dialog.diff.toPlainText() and "- two" in dialog.diff.toPlainText())
+    side = dialog._sides[0].desk.session
+    again = shown(1, "2")
+    assert again is dialog
+    assert dialog._sides[0].desk.session is side, "the disk stays open for the next one"
+    assert {d.path: d.verdict.value for d in dialog.list.differences()} == {"/etc/old": "removed", "/etc/new": "added"}
+    shown(3, "1")
+    assert [(d.path, d.verdict.value) for d in dialog.list.differences()] == [("/srv", "added")], (
+        "it is in a new folder"
+    )
+    dialog.go.click()
+    qtbot.waitUntil(lambda: dialog.status.text().startswith("5 difference"))
+    dialog.reject()
+    qtbot.waitUntil(lambda: side.closed_with is not None and not window.findChildren(CompareWindow))
+    assert shown(0, "1") is not None

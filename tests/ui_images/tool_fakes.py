@@ -176,7 +176,10 @@ class FakeTools:
                 yield path, [Hit(path, Entry(name, node.kind, len(node.data)))] if hit else []
 
     def _survey(self, path: str) -> SurveyedFolder:
-        node = self._session._node(path)
+        try:
+            node = self._session._node(path)
+        except ImageError as error:
+            return SurveyedFolder(path, (), error.explanation.what)
         entries = tuple(
             Surveyed(name, n.kind, n.mode, n.uid, n.gid, len(n.data), n.target, str(hash(n.data)))
             for name, n in sorted(node.children.items())

@@ -92,12 +92,14 @@ class Comparison:
         on_found: Callable[[tuple[Difference, ...]], None],
         on_progress: Callable[[str, int], None],
         on_end: Callable[[Compared], None],
-        folder: str = "/",
+        paths: Sequence[str] = ("/",),
     ) -> None:
-        """``on_progress`` is given the folder it is in, and how many names were looked at."""
+        """``on_progress`` is given the folder it is in, and how many names were looked at. Only ``paths``, and what is
+        below them, are compared."""
         self._sides = (first, second)
         self._on_found, self._on_progress, self._on_end = on_found, on_progress, on_end
-        self._waiting = [folder]
+        self._only = {path for path in paths if path != "/"}
+        self._waiting = list(dict.fromkeys(names.parent(path) for path in paths))
         self._stopped = threading.Event()
         self._found = self._looked_at = 0
         self._left_out: list[str] = []
@@ -136,6 +138,8 @@ class Comparison:
         doubtful: list[Difference] = []
         for one, other in zip(first, second, strict=True):
             problem = one.problem or other.problem
+            if problem and self._go_up(one.path):
+                continue
             if problem:
                 self._left_out.append(f"{one.path}: {problem}")
             else:
@@ -145,6 +149,18 @@ class Comparison:
                 return
             self._announce(self._by_content(doubtful[begin : begin + _DIGESTS_AT_ONCE]))
 
+    def _go_up(self, folder: str) -> bool:
+        """A folder that was only asked for what is in it may be new itself: then it is what differs."""
+        asked_for = {path for path in self._only if names.parent(path) == folder}
+        if folder == "/" or not asked_for:
+            return False
+        self._only = (self._only - asked_for) | {folder}
+        self._waiting.append(names.parent(folder))
+        return True
+
+    def _is_asked_for(self, path: str) -> bool:
+        return not self._only or any(path == one or path.startswith(f"{one}/") for one in self._only)
+
     def _compare_folder(
         self, one: SurveyedFolder, other: SurveyedFolder, doubtful: list[Difference]
     ) -> list[Difference]:
@@ -153,8 +169,10 @@ class Comparison:
         theirs = {e.name: e for e in other.entries}
         found: list[Difference] = []
         for name in sorted(ours.keys() | theirs.keys()):
-            self._looked_at += 1
             path, a, b = names.join(one.path, name), ours.get(name), theirs.get(name)
+            if not self._is_asked_for(path):
+                continue
+            self._looked_at += 1
             if a is None or b is None:
                 verdict = Verdict.ADDED if a is None else Verdict.REMOVED
                 found.append(Difference(path, verdict, a, b))

@@ -186,6 +186,9 @@ class Link(Protocol):
         """Run ``job`` in the host's command lane. The future ends with a ConsoleError when the host is not connected,
         when the deadline passes (HostNotAnswering) or the link dies under it (LinkLost)."""
 
+    def submit_agent(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        """As ``submit``, in a lane of its own, for what asks a guest's agent: one that hangs holds it for 15 s."""
+
     def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
         """Run ``job`` with the host's shell, in a lane of its own: it works while libvirt's daemon hangs. The future
         ends with a LinkError when there is no shell, when the deadline passes or when the link dies under it."""

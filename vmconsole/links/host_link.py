@@ -2,9 +2,10 @@
 """One real host: connects, keeps connected, and posts what it learns.
 
 All state lives on the link's actor thread; what blocks runs on lanes: ``observe`` (connecting, listing, refreshing),
-``slow`` (statistics, facts of the host), ``pulse`` (does libvirt answer?), ``command`` (what the user asks of libvirt)
-and ``shell`` (what the user asks of the host itself, which works while libvirt does not). The steps are transport,
-libvirt, listing, sampler; each step's end comes back to the actor, and ends of a try that was given up are ignored.
+``slow`` (statistics, facts of the host), ``pulse`` (does libvirt answer?), ``command`` (what the user asks of libvirt),
+``agent`` (of a guest's agent, which may hang) and ``shell`` (of the host itself, which works while libvirt does not).
+The steps are transport, libvirt, listing, sampler; each step's end comes back to the actor, and ends of a try that was
+given up are ignored.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ class HostLink:
         self._slow = self._lane("slow", self._free_stuck)
         self._pulse = self._lane("pulse", self._free_stuck)
         self._command = self._lane("command", self._on_command_stuck)
+        self._agent = self._lane("agent", self._on_command_stuck)
         self._shell_lane = self._lane("shell", lambda: None)  # its commands have deadlines of their own
         self._wanted = False
         self._was_connected = False
@@ -154,7 +156,7 @@ class HostLink:
         half, transport = self._half, self._transport
         self._let_go_of_libvirt()
         self._let_go_of_transport()
-        for lane in (self._command, self._shell_lane, self._observe, self._slow, self._pulse):
+        for lane in (self._command, self._agent, self._shell_lane, self._observe, self._slow, self._pulse):
             lane.close(timeout_s=0.1)
         if half is not None:
             half.join(timeout_s=0.1)
@@ -162,12 +164,18 @@ class HostLink:
             transport.close()  # a try that was under way may have started it after the first close
 
     def submit(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        return self._submit(self._command, job, deadline_s)
+
+    def submit_agent(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        return self._submit(self._agent, job, deadline_s)
+
+    def _submit(self, lane: Lane, job: Callable[[HostVerbs], T], deadline_s: float) -> Future[T]:
         verbs = self._verbs
         if verbs is None:
             refused: Future[T] = Future()
             refused.set_exception(not_connected(self._facts.host))
             return refused
-        return self._command.submit(lambda: job(verbs), deadline_s=deadline_s)
+        return lane.submit(lambda: job(verbs), deadline_s=deadline_s)
 
     def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
         shell = self.shell()
@@ -189,7 +197,7 @@ class HostLink:
 
     def debug(self) -> LinkDebug:
         sampler = self._sampler
-        lanes = tuple(lane.debug() for lane in (self._observe, self._slow, self._pulse, self._command))
+        lanes = tuple(lane.debug() for lane in (self._observe, self._slow, self._pulse, self._command, self._agent))
         return LinkDebug(
             self.host_id, lanes, self._calls.last(), self._calls.under_way(),
             sampler=None if sampler is None else sampler.debug(),
@@ -378,7 +386,7 @@ class HostLink:
 
     def _on_command_stuck(self) -> None:
         """One busy guest must not cut the host off; many stuck calls show that the daemon hangs."""
-        if self._command.abandoned >= MOST_STUCK_COMMANDS:
+        if self._command.abandoned + self._agent.abandoned >= MOST_STUCK_COMMANDS:
             self._free_stuck()
 
     def _let_go_of_libvirt(self) -> None:

@@ -105,7 +105,10 @@ class MemoryLink:
         self._due = 0.0
         self._life = 0
         self._actor = Actor(f"demo {name}")
-        self._lane = Lane(f"demo {name} jobs", where=name, call_later=self._actor.call_later, on_stuck=lambda: None)
+        self._lane, self._agent_lane = (
+            Lane(f"demo {name} {jobs}", where=name, call_later=self._actor.call_later, on_stuck=lambda: None)
+            for jobs in ("jobs", "agents")
+        )
 
     # -- Link (any thread) ---------------------------------------------------------------------------------------------
 
@@ -131,13 +134,20 @@ class MemoryLink:
             self._closed = True
         self._actor.close()
         self._lane.close()
+        self._agent_lane.close()
 
     def submit(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        return self._submit(self._lane, job, deadline_s)
+
+    def submit_agent(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        return self._submit(self._agent_lane, job, deadline_s)
+
+    def _submit(self, lane: Lane, job: Callable[[HostVerbs], T], deadline_s: float) -> Future[T]:
         if not self._connected:
             refused: Future[T] = Future()
             refused.set_exception(LinkLost(f"{self._facts.name} is not connected.", where=self._facts.name))
             return refused
-        return self._lane.submit(lambda: self._run(job), deadline_s=deadline_s)
+        return lane.submit(lambda: self._run(job), deadline_s=deadline_s)
 
     def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
         del job, deadline_s
@@ -155,7 +165,9 @@ class MemoryLink:
         return None
 
     def debug(self) -> LinkDebug:
-        return LinkDebug(self._host_id, (self._lane.debug(),), self._calls.last(), self._calls.under_way())
+        return LinkDebug(
+            self._host_id, (self._lane.debug(), self._agent_lane.debug()), self._calls.last(), self._calls.under_way()
+        )
 
     def _run(self, job: Callable[[HostVerbs], T]) -> T:
         with self._calls.call("do what the user asked"):

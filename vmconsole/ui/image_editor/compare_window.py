@@ -35,6 +35,8 @@ from vmconsole.ui.image_editor.strip import Strip
 from vmconsole.ui.image_editor.text_diff import DiffLine, text_diff
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmconsole.images.session import ImageSession
     from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.bridge import Bridge
@@ -71,6 +73,7 @@ class CompareWindow(QDialog):
         self._choices = found
         self._sides: tuple[SideDesk, ...] = ()
         self._comparison: Comparison | None = None
+        self._paths: tuple[str, ...] = ("/",)
         self._asked = 0
         self._closed = False
         self._folder = tempfile.TemporaryDirectory(prefix="vmconsole-back-")
@@ -159,9 +162,16 @@ class CompareWindow(QDialog):
 
     # -- comparing ---------------------------------------------------------------------------------------------
 
-    @Slot()
-    def start(self) -> None:
-        """Open what is not open yet, and compare."""
+    def show_difference(self, paths: Sequence[str]) -> None:
+        """What the draft has changed at these paths: the disk as it is, and the draft."""
+        if len(self._choices) > 1:
+            self.first.setCurrentIndex(1)
+            self.second.setCurrentIndex(0)
+            self.start(paths)
+
+    def start(self, paths: Sequence[str] = ("/",)) -> None:
+        """Open what is not open yet, and compare all, or only these paths."""
+        self._paths = tuple(paths)
         chosen = [self._choices[box.currentIndex()] for box in (self.first, self.second)]
         self.note.hide()
         if chosen[0] is chosen[1]:
@@ -219,6 +229,7 @@ class CompareWindow(QDialog):
         self._comparison = Comparison(
             first,
             second,
+            paths=self._paths,
             on_found=lambda found: call(lambda: self._on_found(found)),
             on_progress=lambda folder, looked: call(lambda: self._on_progress(folder, looked)),
             on_end=lambda done: call(lambda: self._on_end(done)),
@@ -240,6 +251,9 @@ class CompareWindow(QDialog):
         if self._closed:
             return
         self._comparison = None
+        first = self.list.topLevelItem(0)
+        if self._paths != ("/",) and first is not None:
+            self.list.setCurrentItem(first)
         if done.problem is not None:
             self._say_problem(done.problem)
         if done.left_out:

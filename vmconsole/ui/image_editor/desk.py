@@ -62,10 +62,18 @@ class ImageDesk(QObject):
     failed = Signal(object)
     """The ``Explanation`` of a request that nobody handled otherwise."""
 
-    def __init__(self, make_session: Callable[[Callable[[SessionEvent], None]], ImageSession], bridge: Bridge) -> None:
-        """``make_session`` is given ``on_event``."""
+    def __init__(
+        self,
+        make_session: Callable[[Callable[[SessionEvent], None]], ImageSession],
+        bridge: Bridge,
+        *,
+        reassurance: str = "",
+    ) -> None:
+        """``make_session`` is given ``on_event``. ``reassurance``: what is safe when something unexpected happens; of a
+        draft, if it is not said."""
         super().__init__()
         self._bridge = bridge
+        self._reassurance = reassurance or self.tr("The draft is kept.")
         self._closed = False
         self._running = 0
         self._side = JobThread("image editor, aside")
@@ -97,7 +105,7 @@ class ImageDesk(QObject):
                 if cancelled is not None:
                     cancelled()
             except Exception as error:  # noqa: BLE001 - whatever a request ends with must be shown, not lost in a future
-                (failed or self.failed.emit)(explain(error))
+                (failed or self.failed.emit)(explain(error, self._reassurance))
             else:
                 if then is not None:
                     then(value)
@@ -112,7 +120,7 @@ class ImageDesk(QObject):
                 try:
                     value = done.result()
                 except Exception as error:  # noqa: BLE001 - as in ``ask``
-                    self.failed.emit(explain(error))
+                    self.failed.emit(explain(error, self._reassurance))
                 else:
                     then(value)
 
@@ -154,13 +162,13 @@ class ImageDesk(QObject):
                 self.changes_changed.emit(event.changes, event.undone)
 
 
-def explain(error: BaseException) -> Explanation:
+def explain(error: BaseException, reassurance: str) -> Explanation:
     """Words for an error; one that is none of ours is a fault of the program and says so."""
     if isinstance(error, ConsoleError):
         return error.explanation
     log.error("a request to an image failed in an unexpected way", exc_info=error)
     return Explanation(
         what="The request failed in a way that vmconsole did not expect.",
-        advice="The draft is kept. Please report this with the original words.",
+        advice=f"{reassurance} Please report this with the original words.",
         said=f"{type(error).__name__}: {error}",
     )

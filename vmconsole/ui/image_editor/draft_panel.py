@@ -14,13 +14,15 @@ from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.look import bold, plain_label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from vmconsole.ui.formats import Formats
 
 ROWS_MIN, ROWS_MAX = 4, 7
 """The list grows with the draft, from room for its buttons up to here."""
 _PATH = Qt.ItemDataRole.UserRole
+_PATHS = Qt.ItemDataRole.UserRole + 1
+"""What differs by a change; nothing by one that was undone."""
 
 
 class DraftPanel(QWidget):
@@ -32,6 +34,8 @@ class DraftPanel(QWidget):
     redo_wanted = Signal()
     take_back_wanted = Signal()
     path_wanted = Signal(str)
+    difference_wanted = Signal(tuple)
+    """The paths of a change, whose difference from the disk is to be shown."""
 
     def __init__(self, formats: Formats, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,6 +46,10 @@ class DraftPanel(QWidget):
         self.list.setUniformItemSizes(True)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.itemActivated.connect(self._on_activated)
+        self.list.currentItemChanged.connect(self._update_difference)
+        self.difference = self._button(
+            self.tr("Show Di&fference"), self._on_difference, self.tr("What the selected change did: before and after")
+        )
         self.apply = self._button(
             self.tr("&Apply…"), self.apply_wanted, self.tr("Write the draft to the disk (Ctrl+Return)")
         )
@@ -63,6 +71,7 @@ class DraftPanel(QWidget):
         steps.addWidget(self.redo)
         buttons = QVBoxLayout()
         buttons.addWidget(self.take_back)
+        buttons.addWidget(self.difference)
         buttons.addLayout(steps)
         buttons.addWidget(self.apply)
         buttons.addWidget(self.discard)
@@ -76,7 +85,7 @@ class DraftPanel(QWidget):
         row.addLayout(buttons)
         self.show_changes(())
 
-    def _button(self, text: str, signal: SignalInstance, tip: str) -> QPushButton:
+    def _button(self, text: str, signal: SignalInstance | Callable[[], None], tip: str) -> QPushButton:
         button = QPushButton(text, self)
         button.setAccessibleName(text.replace("&", "").rstrip("…"))
         button.setToolTip(tip)
@@ -98,6 +107,8 @@ class DraftPanel(QWidget):
         self.list.setVisible(bool(shown))
         rows = max(ROWS_MIN, min(shown, ROWS_MAX))
         self.list.setFixedHeight(rows * self.fontMetrics().height() + 10)
+        self.difference.setVisible(bool(shown))
+        self._update_difference()
         for button, is_possible in (
             (self.undo, bool(changes)),
             (self.redo, bool(undone)),
@@ -118,6 +129,7 @@ class DraftPanel(QWidget):
     def _add(self, change: Change, *, words: str = "") -> None:
         item = QListWidgetItem(" ".join(part for part in (self._words(change), words) if part))
         item.setData(_PATH, change.path)
+        item.setData(_PATHS, paths_of(change) if not words else ())
         if words:
             item.setForeground(self.palette().brush(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text))
         self.list.addItem(item)
@@ -155,3 +167,25 @@ class DraftPanel(QWidget):
     @Slot(QListWidgetItem)
     def _on_activated(self, item: QListWidgetItem) -> None:
         self.path_wanted.emit(item.data(_PATH))
+
+    @Slot()
+    def _on_difference(self) -> None:
+        self.difference_wanted.emit(self._chosen_paths())
+
+    def _chosen_paths(self) -> tuple[str, ...]:
+        item = self.list.currentItem()
+        return tuple(item.data(_PATHS) or ()) if item is not None else ()
+
+    @Slot()
+    def _update_difference(self) -> None:
+        found = self._chosen_paths()
+        self.difference.setEnabled(bool(found))
+        tip = self.tr("What the selected change did: before and after (the disk as it is must be opened for it)")
+        self.difference.setToolTip(tip if found else self.tr("Select a change first."))
+
+
+def paths_of(change: Change) -> tuple[str, ...]:
+    """The old and the new path of what was renamed, else the one path."""
+    if change.verb is ChangeVerb.RENAMED and change.detail.startswith("to /"):
+        return change.path, change.detail.removeprefix("to ")
+    return (change.path,)

@@ -61,7 +61,8 @@ class LiveWindow(QMainWindow):
             # The parts use the calls that both sessions have; which those are is under test with the real ones.
             return cast("ImageSession", LiveSession(call, on_event=on_event))
 
-        self.desk = ImageDesk(make_session, context.bridge)
+        done = self.tr("What was done before it is in the guest; look whether this one was.")
+        self.desk = ImageDesk(make_session, context.bridge, reassurance=done)
         self.desk.setParent(self)
         self._look = Look.make(self)
         self._staging = Staging(context.profile.cache_dir / "dragged-out")

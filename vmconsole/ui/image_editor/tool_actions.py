@@ -24,7 +24,7 @@ from vmconsole.ui.image_editor.registry_window import RegistryWindow
 from vmconsole.ui.image_editor.search_dialog import SearchDialog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vmconsole.images.messages import Entry, ImageOverview
     from vmconsole.images.session import ImageSession
@@ -64,6 +64,7 @@ class ToolActions(QObject):
         self._look, self._formats, self._theme = look, look.formats, look.theme
         self._why_not = self.tr("The image is not open.")
         self._overview: ImageOverview | None = None
+        self._changes_window: CompareWindow | None = None
         self._tips: dict[QAction, str] = {}
         self._make_actions()
         browser.view.selectionModel().selectionChanged.connect(self.update_enabled)
@@ -208,15 +209,36 @@ class ToolActions(QObject):
             dialog.load()
 
     def ask_compare(self) -> None:
+        dialog = self._compare_window()
+        if dialog is not None:
+            dialog.show()
+
+    def _compare_window(self) -> CompareWindow | None:
         if self._overview is None or self._open_side is None:
-            return
+            return None
         found = choices(self, self._overview, is_draft=not self._why_not)
         dialog = CompareWindow(
             self._desk, self._bridge, self._open_side, found, self._look, self._window,
             may_edit=not self._why_not, others=self._others,
         )  # fmt: skip
         dialog.changed.connect(lambda _path: self._browser.reload())
-        dialog.show()
+        return dialog
+
+    def show_difference(self, paths: Sequence[str]) -> None:
+        """What the draft changed there, in a window that is used again: what it has opened is open then."""
+        found = self._changes_window
+        if found is None:
+            found = self._changes_window = self._compare_window()
+            if found is None:
+                return
+            found.destroyed.connect(self._on_changes_window_gone)
+        found.setWindowTitle(self.tr("Differences of the draft"))
+        found.show()
+        found.raise_()
+        found.show_difference(paths)
+
+    def _on_changes_window_gone(self) -> None:
+        self._changes_window = None
 
     def let_go(self) -> list[ImageSession]:
         """As ``CompareWindow.let_go``."""

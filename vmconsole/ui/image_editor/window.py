@@ -191,6 +191,7 @@ class ImageEditorWindow(QMainWindow):
         self.opening.take_back_wanted.connect(self.draft_actions.ask_take_back)
         self.opening.forget_way_back_wanted.connect(self.draft_actions.forget_way_back)
         self.draft.path_wanted.connect(self.browser.reveal)
+        self.draft.difference_wanted.connect(self.tools.show_difference)
         self.draft_actions.began.connect(self._on_began)
         self.draft_actions.opened.connect(self.show_overview)
         self.draft_actions.failed_to_open.connect(self._on_failed_to_open)
