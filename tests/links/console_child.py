@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -67,7 +68,8 @@ class ConsoleChild:
     def signal_all(self, number: signal.Signals) -> None:
         """As when the machine is suspended or resumed."""
         for pid in self.family():
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(pid, number)
 
     def close(self) -> None:
         assert self.process.stdin is not None
