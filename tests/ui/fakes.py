@@ -121,6 +121,8 @@ class FakeLink:
             future.set_exception(error)
         return future
 
+    submit_agent = submit
+
 
 class Rig:
     """Context, links, and the means to make things happen."""

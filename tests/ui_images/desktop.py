@@ -194,7 +194,14 @@ def apply_by_keyboard(display: Display, editor: EditorProcess) -> None:
     wait_for(has_focus, deadline_s=20, what="the window comes to the front", step_s=0.3)
     display.run("xdotool", "key", "ctrl+Return")
     editor.until(lambda s: s["question"], deadline_s=20, what="it asks before it writes")
-    display.run("xdotool", "key", "alt+a")
+
+    def is_answered() -> bool:
+        """On a busy machine the question is seen before it has the keyboard."""
+        if editor.state["question"]:
+            display.run("xdotool", "key", "alt+a")
+        return not editor.state["question"]
+
+    wait_for(is_answered, deadline_s=30, what="it takes the answer", step_s=2.0)
     editor.until(lambda s: s["session"] in {"applied", "lost"} or s["problem"], deadline_s=180, what="the end of Apply")
     state = editor.until(lambda s: s["idle"], deadline_s=20, what="what came of it")
     assert state["session"] == "applied", state

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
+from tests.images.local_agent import LocalAgent
 from tests.ui_images.editor_fakes import FakeSession
 from vmconsole.app.hosts import LinkMaker
 from vmconsole.images.messages import ImageSource
@@ -34,23 +35,23 @@ from vmconsole.ui.context import Context
 from vmconsole.ui.disks_tab import DisksTab
 from vmconsole.ui.image_editor.conflict_dialog import ConflictDialog
 from vmconsole.ui.image_editor.editors import ImageEditors
+from vmconsole.ui.image_editor.live_window import LiveWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from vmconsole.ui.image_editor.window import ImageEditorWindow
 
 
 class Answers:
     """What can be asked. Each method runs in the GUI thread."""
 
-    def __init__(self, windows: Callable[[], Sequence[ImageEditorWindow]], tabs: Sequence[DisksTab] = ()) -> None:
+    def __init__(self, windows: Callable[[], Sequence[Any]], tabs: Sequence[DisksTab] = ()) -> None:
         self._windows = windows
         self._tabs = tabs
         self._number = 0
 
     @property
-    def _window(self) -> ImageEditorWindow:
+    def _window(self) -> Any:
+        """An image's window, or one into a running guest, which has most of its parts."""
         windows = self._windows()
         assert len(windows) > self._number, "no editor is open"
         return windows[self._number]
@@ -91,6 +92,8 @@ class Answers:
 
     def state(self) -> dict[str, Any]:
         window = self._window
+        if isinstance(window, LiveWindow):
+            return _live_state(window)
         problem = window.opening.error.explanation if window.opening.isVisible() else window.problem.explanation
         return {
             "session": window.desk.session.state.value,
@@ -138,6 +141,18 @@ class Answers:
         return [0]
 
 
+def _live_state(window: LiveWindow) -> dict[str, Any]:
+    problem = window.problem.explanation
+    return {
+        "is_active": window.isActiveWindow(),
+        "idle": window.desk.is_idle,
+        "folder": window.browser.folder,
+        "names": [entry.name for entry in window.browser.model.entries()],
+        "problem": problem.text() if problem is not None else "",
+        "note": window.note.headline.text() if window.note.isVisible() else "",
+    }
+
+
 def _on_screen(widget: QWidget, point: QPoint) -> list[int]:
     found = widget.mapToGlobal(point)
     return [found.x(), found.y()]
@@ -161,6 +176,7 @@ def main() -> int:
     options.add_argument("--profile", type=Path, required=True)
     options.add_argument("--image", action="append", help="open this local image; without it and --uri, scripted ones")
     options.add_argument("--scripted", type=int, default=1, help="so many windows")
+    options.add_argument("--live", action="store_true", help="and a live window, the first; its guest is this machine")
     options.add_argument("--fetch-takes-s", type=float, default=0.0)
     options.add_argument("--uri", action="append", help="connect to this host, and show the disks of --guest on it")
     options.add_argument("--guest", action="append")
@@ -196,7 +212,15 @@ def _with_image(context: Context, chosen: argparse.Namespace) -> Answers:
     editors = ImageEditors(context, QApplication.instance(), session_maker=ImageSession if chosen.image else scripted)
     for image in chosen.image or [f"/scripted{number}.qcow2" for number in range(chosen.scripted)]:
         editors.open(ImageSource(image, "qcow2"), LocalShell(), users=lambda: ())
-    return Answers(lambda: editors.windows)
+    live = [_live_window(context)] if chosen.live else []
+    return Answers(lambda: [*live, *editors.windows])
+
+
+def _live_window(context: Context) -> LiveWindow:
+    window = LiveWindow(context, "web1", "kvm3", LocalAgent())
+    window.show()
+    window.open()
+    return window
 
 
 def _with_hosts(context: Context, chosen: argparse.Namespace) -> Answers:

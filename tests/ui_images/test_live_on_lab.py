@@ -6,12 +6,14 @@ The guest's own shell looks at what came of it. Its programs are busybox's; GNU'
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ import pytest
 
 from vmconsole.app.hosts import LinkMaker
 from vmconsole.images.messages import Conflict
+from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.facts import GuestState
 from vmconsole.links.fleet import Fleet
 from vmconsole.settings.profile import Profile
@@ -177,3 +180,35 @@ def test_an_agent_that_is_killed_is_told_in_time_and_the_window_goes_on(desk: De
 
     desk.wait(goes_on)
     assert window.browser.folder in {"/tmp/live", "/"}  # the top, if the agent went while the folder was asked for
+
+
+@pytest.mark.slow
+def test_an_agent_that_hangs_holds_up_nothing_else_on_its_host(desk: Desk) -> None:
+    guest = desk.guest
+    assert guest is not None
+    link = desk.fleet.link(guest.id.host)
+    assert link is not None
+    uuid = guest.id.uuid
+    stop = "(kill -STOP $(pidof qemu-ga); sleep 14; kill -CONT $(pidof qemu-ga))"
+    desk.inside(f"{stop} > /dev/null 2>&1 < /dev/null &")
+
+    def hanging() -> object:
+        """A ping that is not answered for a second."""
+        ping = link.submit_agent(lambda verbs: verbs.agent(uuid, "guest-ping", {}), deadline_s=20)
+        with contextlib.suppress(TimeoutError):
+            ping.result(1.0)
+            return None
+        return ping
+
+    until = time.monotonic() + 10
+    while (ping := hanging()) is None:
+        assert time.monotonic() < until, "the agent was never stopped"
+    assert isinstance(ping, Future)
+    began = time.monotonic()
+    assert link.submit(lambda verbs: verbs.describe_guest(uuid), deadline_s=10).result(10).id.uuid == uuid
+    took_s = time.monotonic() - began
+    assert not ping.done(), "the agent hangs all the while"
+    assert took_s < 2.0, took_s
+    with contextlib.suppress(ConsoleError):
+        ping.result(20)
+    print(f"with a hung agent, a guest was described in {took_s * 1000:.0f} ms")
