@@ -259,10 +259,11 @@ class CompareWindow(QDialog):
         if done.left_out:
             words = self.tr("{n} folders could not be read.").format(n=len(done.left_out))
             self.note.say(words, names.shown(" · ".join(done.left_out[:3])))
-        count = self.tr("{n} differences").format(n=done.differences)
+        count = self.tr("1 difference") if done.differences == 1 else self.tr("{n} differences")
         if not done.differences and done.is_whole:
             count = self.tr("No difference")
-        words = self.tr("{count} in {n} names.").format(count=count, n=done.looked_at)
+        names_words = self.tr("{count} in 1 name.") if done.looked_at == 1 else self.tr("{count} in {n} names.")
+        words = names_words.format(count=count.format(n=done.differences), n=done.looked_at)
         self.status.setText(words if done.is_whole else self.tr("Not to the end: {words}").format(words=words))
         self._update_buttons()
 

@@ -11,14 +11,14 @@ from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushBu
 
 from vmconsole.images.messages import Change, ChangeVerb
 from vmconsole.ui.image_editor import names
-from vmconsole.ui.image_editor.look import bold, plain_label
+from vmconsole.ui.image_editor.look import bold, plain_label, plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vmconsole.ui.formats import Formats
 
-ROWS_MIN, ROWS_MAX = 4, 7
+ROWS_MIN, ROWS_MAX = 6, 7
 """The list grows with the draft, from room for its buttons up to here."""
 _PATH = Qt.ItemDataRole.UserRole
 _PATHS = Qt.ItemDataRole.UserRole + 1
@@ -88,7 +88,7 @@ class DraftPanel(QWidget):
     def _button(self, text: str, signal: SignalInstance | Callable[[], None], tip: str) -> QPushButton:
         button = QPushButton(text, self)
         button.setAccessibleName(text.replace("&", "").rstrip("…"))
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.clicked.connect(signal)
         return button
 
@@ -123,7 +123,7 @@ class DraftPanel(QWidget):
     def set_way_back(self, words: str) -> None:
         """On the last Apply, that can be taken back while the draft is empty; empty words if there is none."""
         self._way_back = words
-        self.take_back.setToolTip(words)
+        self.take_back.setToolTip(plain_tip(words))
         self.take_back.setVisible(bool(words) and not self.list.count())
 
     def _add(self, change: Change, *, words: str = "") -> None:
@@ -181,7 +181,7 @@ class DraftPanel(QWidget):
         found = self._chosen_paths()
         self.difference.setEnabled(bool(found))
         tip = self.tr("What the selected change did: before and after (the disk as it is must be opened for it)")
-        self.difference.setToolTip(tip if found else self.tr("Select a change first."))
+        self.difference.setToolTip(plain_tip(tip if found else self.tr("Select a change first.")))
 
 
 def paths_of(change: Change) -> tuple[str, ...]:
