@@ -58,7 +58,7 @@ def run(*command: str | Path, feed: str = "") -> None:
 
 
 def make(folder: Path) -> None:
-    """``a.raw`` and ``b.raw``, then qcow2. ``bit.raw``, a BitLocker volume with its files, is there already."""
+    """``a.raw`` and ``b.raw``, then qcow2. ``bit.raw``, a BitLocker volume, and ``ufs.raw`` are there already."""
     tree = folder / "tree"
     for name in FOLDERS:
         (tree / name).mkdir(parents=True, exist_ok=True)
@@ -78,12 +78,8 @@ def make(folder: Path) -> None:
         run("truncate", "-s", f"{(DISK_A if disk == 'a' else DISK_B)[name]}M", part)
         run(*command, part)  # type: ignore[arg-type]  # texts and paths
         place(part, folder / f"{disk}.raw", starts[disk][name])
-    ufs = parts / "ufs-tree"
-    ufs.mkdir()
-    (ufs / "proof.txt").write_text("ufs\n")
-    run("makefs", "-t", "ffs", "-o", "version=2", "-s", "8m", parts / "ufs", ufs)
     place(folder / "bit.raw", folder / "a.raw", starts["a"]["bit"])
-    place(parts / "ufs", folder / "a.raw", starts["a"]["ufs"])
+    place(folder / "ufs.raw", folder / "a.raw", starts["a"]["ufs"])
     with (folder / "a.raw").open("r+b") as file:
         file.seek(starts["a"]["broken"] * MIB + 2048)  # the group descriptors, but not the superblock
         file.write(b"\xff" * 65536)

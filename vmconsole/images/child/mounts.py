@@ -131,6 +131,9 @@ def _show(work: Work, filesystems: dict[str, Filesystem], mount: Mount) -> None:
         filesystems[mount.device] = dataclasses.replace(filesystem, mounted_at=mount.folder, problem=problem)
         return
     shown_at = "" if problem else mount.folder
+    if is_writable and not problem:
+        never_written = support.why_made_read_only(work.handle, filesystem.type, mount.folder)
+        is_writable = not never_written
     filesystems[mount.device] = dataclasses.replace(
         filesystem, mounted_at=shown_at, is_writable=is_writable and not problem, problem=problem or never_written
     )

@@ -20,8 +20,23 @@ if TYPE_CHECKING:
     from vmconsole.images.child.handle import Handle
 
 READ_ONLY = {"iso9660", "squashfs", "erofs", "romfs", "cramfs", "ufs", "sysv", "befs", "qnx4", "qnx6", "hpfs"}
-"""Linux only reads these (UFS: writing is experimental and off in Debian's kernels)."""
+"""Linux only reads these."""
 _CAN_ONLY_BE_READ = "Filesystems of this kind can only be read."
+_WHY_ONLY_READ = {
+    "ufs": "Linux only reads UFS: its writing is experimental, and left out of Debian's and most other kernels. To "
+    "change files, start the guest.",
+}
+_MADE_READ_ONLY = {
+    "ntfs": "It is only read: Windows was not shut down fully (it is hibernated, or has Fast Startup), and still holds "
+    "changes of its own. Start the guest and run `shutdown /s /t 0` in it.",
+    "ntfs3": "It is only read: Windows was not shut down fully. Start the guest and run `shutdown /s /t 0` in it.",
+    "hfsplus": "It is only read: it has a journal, which Linux does not write.",
+}
+_CHOSE_READ_ONLY = (
+    "The appliance's kernel mounted it to be read only: perhaps it is damaged, or its kind cannot be written."
+)
+_ST_RDONLY = 1
+"""``f_flag`` of statvfs(3)."""
 _UFS_KINDS = ("ufs2", "44bsd")
 """UFS2 of FreeBSD 5 and later, UFS1 of before: ``ufstype=`` of the kernel's ufs.rst."""
 _PLAIN = {
@@ -71,7 +86,17 @@ def why_not(handle: Handle, kind: str, said: str) -> str:
 
 
 def why_read_only(kind: str) -> str:
-    return _CAN_ONLY_BE_READ if kind in READ_ONLY else ""
+    """Why a filesystem of this kind is never mounted to be written; empty if it may be."""
+    return _WHY_ONLY_READ.get(kind, _CAN_ONLY_BE_READ) if kind in READ_ONLY else ""
+
+
+def why_made_read_only(handle: Handle, kind: str, folder: str) -> str:
+    """Some drivers mount to be read only although they were asked for more. Why this one did; empty if it did not."""
+    try:
+        is_read_only = handle.statvfs(folder)["flag"] & _ST_RDONLY
+    except RuntimeError:
+        return ""  # then a write says so
+    return _MADE_READ_ONLY.get(kind, _CHOSE_READ_ONLY) if is_read_only else ""
 
 
 def _can_be_asked(kind: str) -> bool:
