@@ -79,7 +79,7 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(json, "dump", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     profile.connections.put(PROD)
     monkeypatch.undo()
-    assert Connections(Profile(tmp_path)).all == (PLAIN,)
+    assert Connections(tmp_path).all == (PLAIN,)
     assert [path.name for path in tmp_path.glob(".connections-*")] == []
 
 

@@ -20,11 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmconsole.settings.profile import Profile
-
 FILE = "connections.json"
-OLD_KEY = "connections"
-"""Setting of the first versions: a list of URIs."""
 VERSION = 1
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 log = logging.getLogger(__name__)
@@ -48,12 +44,9 @@ class SavedConnection:
 class Connections:
     """All remembered connections, in the user's order. One for each profile."""
 
-    def __init__(self, profile: Profile) -> None:
-        self._folder = profile.settings_dir
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._all: dict[str, SavedConnection] = {saved.uri: saved for saved in self._load()}
-        old = profile.texts(OLD_KEY)
-        if old:
-            self._take_over(old, profile)
 
     @property
     def file(self) -> Path:
@@ -90,11 +83,10 @@ class Connections:
         if known:
             self._write_or_log()
 
-    def _take_over(self, old: Sequence[str], profile: Profile) -> None:
-        """The list of the first versions. It is dropped only when the new file is there."""
-        self._all = {uri: SavedConnection(uri) for uri in old} | self._all
-        if self._write_or_log():
-            profile.put(OLD_KEY, None)
+    def take_over(self, uris: Sequence[str]) -> bool:
+        """Remember those that are not known yet, before the others. Whether the file is written."""
+        self._all = {uri: SavedConnection(uri) for uri in uris} | self._all
+        return self._write_or_log()
 
     def _load(self) -> list[SavedConnection]:
         try:

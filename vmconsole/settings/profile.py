@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 APP = "vmconsole"
+OLD_KEY = "connections"
+"""Setting of the first versions: a list of URIs."""
 Value = str | int | float | bool | list[str] | None
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,10 @@ class Profile:
         for path in (self.settings_dir, self.cache_dir, self.drafts_dir, self.state_dir):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._values = self._load()
-        self.connections = Connections(self)
+        self.connections = Connections(self.settings_dir)
+        old = self.texts(OLD_KEY)
+        if old and self.connections.take_over(old):  # dropped only when the new file is there
+            self.put(OLD_KEY, None)
 
     @property
     def settings_file(self) -> Path:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Host
     from vmconsole.inventory.ids import GuestId
     from vmconsole.ui.context import Context
-    from vmconsole.ui.daemon_actions import DaemonActions
+    from vmconsole.ui.remedies import DaemonHelp
 
 OURS = (("vmconsole", __version__),)
 
@@ -35,7 +35,7 @@ class ErrorHelp:
         context: Context,
         *,
         show_limits: Callable[[GuestId], None] | None = None,
-        daemon: DaemonActions | None = None,
+        daemon: DaemonHelp | None = None,
     ) -> None:
         self._context = context
         self._remedies = Remedies(context, show_limits=show_limits, daemon=daemon)

@@ -7,7 +7,7 @@ An action that is not here stays text: the explanation's advice says what to typ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QCoreApplication
 
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmconsole.inventory.errors import Explanation
-    from vmconsole.inventory.facts import Guest
+    from vmconsole.inventory.facts import Guest, Host
     from vmconsole.inventory.ids import GuestId, HostId
     from vmconsole.operations.base import Operation
     from vmconsole.ui.context import Context
-    from vmconsole.ui.daemon_actions import DaemonActions
 
 translate = QCoreApplication.translate
 AWAY = frozenset({HostState.NOT_ANSWERING, HostState.FAILED, HostState.DISCONNECTED})
@@ -48,6 +47,18 @@ class Remedy:
     do: Callable[[], object]
 
 
+class DaemonHelp(Protocol):
+    """What can be done for a host's daemon without libvirt; ``why_…`` are empty, or say why it cannot."""
+
+    def why_no_log(self, host: Host) -> str: ...
+
+    def why_no_restart(self, host: Host) -> str: ...
+
+    def show_log(self, wanted: HostId) -> None: ...
+
+    def restart(self, wanted: HostId) -> None: ...
+
+
 class Remedies:
     """``show_limits`` brings a guest's limits to the front. What is not given is not offered."""
 
@@ -56,7 +67,7 @@ class Remedies:
         context: Context,
         *,
         show_limits: Callable[[GuestId], None] | None = None,
-        daemon: DaemonActions | None = None,
+        daemon: DaemonHelp | None = None,
     ) -> None:
         self._context = context
         self._show_limits = show_limits
