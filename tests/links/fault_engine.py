@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from tests.links.recording import Recorder
 from vmconsole.inventory import deltas
 from vmconsole.inventory.facts import HostState
+from vmconsole.links.drivers import sampled_guests
 from vmconsole.links.host_link import HostLink
 from vmconsole.links.sampler import make_sampler
 from vmconsole.links.uri import parse_uri
@@ -132,7 +134,9 @@ class MakeLink(Protocol):
 
 def link_maker(event_loop: LibvirtLoop, run_dir: Path) -> MakeLink:
     def make(uri: str, posted: Recorder) -> HostLink:
-        return HostLink(parse_uri(uri), post=posted, event_loop=event_loop, run_dir=run_dir, make_sampler=make_sampler)
+        address = parse_uri(uri)
+        made = functools.partial(make_sampler, guests=sampled_guests(address), socket=address.parameter("socket"))
+        return HostLink(address, post=posted, event_loop=event_loop, run_dir=run_dir, make_sampler=made)
 
     return make
 

@@ -15,6 +15,7 @@ from tests.lab.vmlab.processes import run
 from tests.links.fault_engine import link_maker
 from tests.links.recording import Recorder, wait_until
 from vmconsole.inventory.facts import HostState
+from vmconsole.metrics.frame import Frame, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,8 @@ mkdir -p {OWN} && for place in /run/libvirt /etc/libvirt/qemu /var/lib/libvirt /
     mount -t tmpfs other $place || exit 1
 done
 sed 's/^host_uuid.*//' /etc/libvirt/libvirtd.conf > {OWN}/conf; echo 'unix_sock_dir = "{OWN}"' >> {OWN}/conf
+sed 's/"logd"/"file"/' /etc/libvirt/qemu.conf > {OWN}/qemu.conf  # virtlogd's socket is hidden
+mount --bind {OWN}/qemu.conf /etc/libvirt/qemu.conf || exit 1
 exec /usr/sbin/libvirtd -d --config {OWN}/conf --pid-file {OWN}/pid
 """
 GUEST = "<domain type='qemu'><name>elsewhere</name><memory>65536</memory><os><type>hvm</type></os></domain>"
@@ -64,6 +67,33 @@ def test_the_daemon_that_was_named_is_reached(lab_host: LabHost, other_daemon: s
         assert {guest.name for guest in posted.listing()} == {"elsewhere"}
     finally:
         link.close()
+
+
+def test_the_charts_are_of_the_named_daemons_guests_also_while_it_is_dead(
+    lab_host: LabHost, other_daemon: str, make: MakeLink
+) -> None:
+    """It lives in a mount namespace of its own, with the usual names of files."""
+    lab_host.exec("virsh", "-c", f"qemu+unix:///system?socket={other_daemon}", "start", "elsewhere")
+    posted = Recorder()
+    link = make(f"{lab_host.uri}&socket={other_daemon}", posted)
+
+    def uuids(since: int) -> set[str]:
+        frames = [delta for _, delta in posted.timed(since) if isinstance(delta, Frame)]
+        return {uuid for frame in frames if frame.source is Source.CGROUP for uuid in frame.uuids}
+
+    try:
+        link.start()
+        wait_until(lambda: bool(uuids(0)), within_s=30, what="figures")
+        wanted = {next(guest.id.uuid for guest in posted.listing())}
+        assert uuids(0) == wanted
+        mark = posted.mark()
+        lab_host.exec("sh", "-c", f"kill $(cat {OWN}/pid)")
+        posted.host_that(lambda host: host.state is not HostState.CONNECTED, within_s=20, since=mark)
+        mark = posted.mark()
+        wait_until(lambda: uuids(mark) == wanted, within_s=10, what="figures without the daemon")
+    finally:
+        link.close()
+        lab_host.exec("sh", "-c", "kill $(pgrep -f 'guest=elsewher[e],')")
 
 
 def test_a_named_socket_that_is_not_there_is_said(lab_host: LabHost, make: MakeLink) -> None:

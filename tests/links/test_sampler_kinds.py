@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,11 @@ from tests.links.host_tree import HostTree
 from vmconsole.inventory.ids import HostId
 from vmconsole.links.sampler import make_sampler
 from vmconsole.links.sampler_remote import SETTLED_FRAMES, STATUS_EVERY, Host
+from vmconsole.links.sampler_remote_daemon import LOOK_AGAIN_EVERY
 from vmconsole.metrics.cgroups import FrameDecoder, GuestField, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vmconsole.inventory.errors import Explanation
 
@@ -37,6 +39,13 @@ STATUS_XML = """<!-- made by libvirt -->
   </domain>
 </domstatus>
 """
+
+
+def known(host: Host, *, frames: int) -> list[str]:
+    """The guests after so many more frames."""
+    for _ in range(frames):
+        host.frame(host.frames * 1_000_000)
+    return [guest.entity.about["uuid"] for guest in host.guests.values()]
 
 
 def container(tree: HostTree, *, cgroup: str, pid: int = 159, name: str = "c1", program: str = "libvirt_lxc") -> None:
@@ -113,6 +122,75 @@ def test_a_session_has_the_users_own_guests_alone(tmp_path: Path, monkeypatch: p
     assert sample.uuids == (UUID,)
     assert np.isnan(sample.guests).all()
     assert frames(Host(str(tmp_path), "system"))[0].uuids == (OTHER,)
+
+
+def daemon(tree: HostTree, *, pid: int, inode: int, states: Sequence[str], namespace: str, comm: str) -> None:
+    tree.write(f"proc/{pid}/comm", comm + "\n")
+    for folder in ("fd", "ns"):
+        (tree.root / f"proc/{pid}/{folder}").mkdir(parents=True)
+    (tree.root / f"proc/{pid}/ns/mnt").symlink_to(namespace)
+    for number, target in enumerate([f"socket:[{inode}]", *(f"{state}/driver.pid" for state in states)], 5):
+        (tree.root / f"proc/{pid}/fd/{number}").symlink_to(target)
+
+
+@pytest.fixture
+def two_daemons(tmp_path: Path) -> HostTree:
+    """The usual daemon with the guest «usual», and one at /run/other/sock whose state is in ``namespace``."""
+    tree = HostTree(tmp_path, "v1")
+    tree.process(100, uuid=UUID, name="usual", cgroup="4:cpu,cpuacct:/machine/qemu-1-usual.libvirt-qemu\n")
+    tree.process(200, uuid=OTHER, name="other", cgroup="4:cpu,cpuacct:/machine/qemu-1-other.libvirt-qemu\n")
+    (tmp_path / "run/libvirt/qemu/other.pid").unlink()
+    head = "Num       RefCount Protocol Flags    Type St Inode Path\n"
+    tree.write("proc/net/unix", head + "0000: 00000002 00000000 00010000 0001 01 71 /run/libvirt/libvirt-sock\n"
+               "0000: 00000003 00000000 00000000 0001 03 72 /run/other/sock\n"
+               "0000: 00000002 00000000 00010000 0001 01 73 /run/other/sock\n"
+               "0000: 00000002 00000000 00010000 0001 01 74\n")  # fmt: skip
+    (tmp_path / "proc/self/ns").mkdir()
+    (tmp_path / "proc/self/ns/mnt").symlink_to("mnt:[1]")
+    daemon(tree, pid=10, inode=71, states=["/run/libvirt/qemu"], namespace="mnt:[1]", comm="libvirtd")
+    daemon(tree, pid=1, inode=73, states=["/run/libvirt/qemu"], namespace="mnt:[1]", comm="systemd")  # hands it on
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("namespace", "state", "place"),
+    [
+        ("mnt:[1]", "/opt/run/libvirt/qemu", "opt/run/libvirt/qemu"),  # built with another prefix
+        ("mnt:[1]", "/run/user/1000/libvirt/qemu/run", "run/user/1000/libvirt/qemu/run"),
+        ("mnt:[2]", "/run/libvirt/qemu", "proc/20/root/run/libvirt/qemu"),  # in a mount namespace of its own
+    ],
+)
+@pytest.mark.parametrize("comm", ["libvirtd", "virtqemud"])
+def test_the_guests_are_those_of_the_daemon_at_the_named_socket(
+    two_daemons: HostTree, namespace: str, state: str, place: str, comm: str
+) -> None:
+    daemon(two_daemons, pid=20, inode=73, states=["/run/libvirt/lxc", state], namespace=namespace, comm=comm)
+    two_daemons.write(f"{place}/other.pid", "200\n")
+    host = Host(str(two_daemons.root), "system", "/run/other/sock")
+    assert frames(host)[0].uuids == (OTHER,)
+    host.close()
+
+
+def test_a_named_daemon_that_ends_leaves_its_guests_in_the_charts_until_they_end(two_daemons: HostTree) -> None:
+    daemon(two_daemons, pid=20, inode=73, states=["/run/libvirt/qemu"], namespace="mnt:[2]", comm="libvirtd")
+    two_daemons.write("proc/20/root/run/libvirt/qemu/other.pid", "200\n")
+    host = Host(str(two_daemons.root), "system", "/run/other/sock")
+    assert known(host, frames=1) == [OTHER]
+    shutil.rmtree(two_daemons.root / "proc/20")
+    assert known(host, frames=5) == [OTHER]
+    daemon(two_daemons, pid=21, inode=73, states=["/run/libvirt/qemu"], namespace="mnt:[2]", comm="libvirtd")
+    two_daemons.write("proc/21/root/run/libvirt/qemu/other.pid", "200\n")
+    assert known(host, frames=2 * (LOOK_AGAIN_EVERY + 1)) == [OTHER]
+    (two_daemons.root / "proc/21/root/run/libvirt/qemu/other.pid").unlink()
+    assert known(host, frames=3) == []  # read from its new place
+    host.close()
+
+
+@pytest.mark.parametrize("socket", ["", "/run/nobody-listens", "/run/libvirt/libvirt-sock"])
+def test_without_another_daemon_it_is_the_usual_one(two_daemons: HostTree, socket: str) -> None:
+    host = Host(str(two_daemons.root), "system", socket)
+    assert frames(host)[0].uuids == (UUID,)
+    host.close()
 
 
 def test_a_guest_is_given_time_to_get_its_cgroup(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from tests.links.host_tree import HostTree
-from vmconsole.links import sampler_remote, sampler_remote_files, sampler_remote_places
+from vmconsole.links import (
+    sampler_remote,
+    sampler_remote_daemon,
+    sampler_remote_files,
+    sampler_remote_kinds,
+    sampler_remote_places,
+)
 from vmconsole.links.sampler_remote import KEYFRAME_EVERY, MEMORY_STAT_EVERY, RESCAN_EVERY, Host
 from vmconsole.links.sampler_remote_files import File, allow_many_files
 from vmconsole.metrics.cgroups import FrameDecoder, GuestField, Sample
@@ -479,13 +485,17 @@ def test_a_host_without_guests_or_without_libvirt_gives_empty_frames(
     assert reader.decoder.status["denied"] == ""
 
 
-@pytest.mark.parametrize("module", [sampler_remote, sampler_remote_files, sampler_remote_places])
+@pytest.mark.parametrize(
+    "module",
+    [sampler_remote, sampler_remote_daemon, sampler_remote_files, sampler_remote_kinds, sampler_remote_places],
+)
 def test_it_is_python_3_6_and_needs_the_standard_library_only(module: object) -> None:
     source = Path(module.__file__).read_text("utf-8")  # type: ignore[attr-defined]  # every module of ours has a file
     tree = ast.parse(source, feature_version=(3, 6))
     imported = {n.names[0].name for n in ast.walk(tree) if isinstance(n, ast.Import)}
     imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    own = {f"vmconsole.links.sampler_remote_{part}" for part in ("files", "places", "kinds")}
+    own = {f"vmconsole.links.sampler_remote_{part}" for part in ("daemon", "files", "places", "kinds")}
     known = {"contextlib", "glob", "json", "os", "re", "resource", "select", "sys", "time", "typing"}
+    known.add("xml.etree.ElementTree")
     assert imported <= known | own
     assert "annotations" not in source.split('"""')[2][:200]

@@ -57,7 +57,9 @@ class LinkMaker:
         saved = self._profile.connections.find(address.text) or SavedConnection(address.text)
         return HostLink(
             address, post=self._post, event_loop=self._loop(), run_dir=self._run_dir,
-            make_sampler=functools.partial(make_sampler, guests=sampled_guests(address)),
+            make_sampler=functools.partial(
+                make_sampler, guests=sampled_guests(address), socket=address.parameter("socket")
+            ),
             login=self._login(address), look=HostLook(saved.name, saved.colour, saved.group),
         )  # fmt: skip
 

@@ -91,15 +91,17 @@ def make_sampler(
     interval_s: float = 1.0,
     root: str = "",
     guests: str = "",
+    socket: str = "",
 ) -> Sampler:
     """A sampler that is not started yet.
 
     ``on_state`` is told None and facts (``cgroup_layout``, ``python``, ``kernel``, ``cpus``, ``memory_bytes``) when
     frames begin to flow, and an explanation when they do not. Then the sampler tries again by itself, ever less often.
     ``guests`` names whose: ``system``, ``session`` or ``lxc``; empty for all QEMU guests (``drivers.sampled_guests``).
-    ``root`` is where the host's /proc, /sys and /run are: for trees that stand for a host.
+    ``socket`` names the daemon whose guests they are; empty for the host's usual one, which is also taken where nobody
+    is found to listen there. ``root`` is where the host's /proc, /sys and /run are: for trees that stand for a host.
     """
-    return _ProcessSampler(shell, host_id, post, on_state, arguments=(str(interval_s), root, guests))
+    return _ProcessSampler(shell, host_id, post, on_state, arguments=(str(interval_s), root, guests, socket))
 
 
 class _ProcessSampler:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vmconsole.inventory.errors import Explanation
 
-MODULES = ("sampler_remote_files", "sampler_remote_places", "sampler_remote_kinds", "sampler_remote")
+MODULES = tuple("sampler_remote" + part for part in ("_files", "_places", "_kinds", "_daemon", ""))
 NO_PYTHON = 127
 """The shell's own status for a command that is not found; the command below uses it too."""
 

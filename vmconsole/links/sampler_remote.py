@@ -2,7 +2,7 @@
 # ruff: noqa: UP006, UP035, UP045, B905 - this file must run on Python 3.6, where the newer spellings do not exist
 """The part of the sampler that runs on the host: reads the guests' cgroup files once a second and writes frames.
 
-It is sent as text to a ``python3`` (3.6 or newer) on the host together with the two ``sampler_remote_…`` modules, and
+It is sent as text to a ``python3`` (3.6 or newer) on the host together with the other ``sampler_remote_…`` modules, and
 needs nothing else but the standard library. It ends by itself when its stdin closes or its stdout breaks, and leaves
 nothing behind. Single-threaded.
 
@@ -30,6 +30,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from vmconsole.links.sampler_remote_daemon import NamedDaemon
 from vmconsole.links.sampler_remote_files import (
     File,
     Row,
@@ -41,7 +42,7 @@ from vmconsole.links.sampler_remote_files import (
     memory,
     throttling,
 )
-from vmconsole.links.sampler_remote_kinds import Taps, pid_directories, who
+from vmconsole.links.sampler_remote_kinds import CONTAINERS, Taps, pid_directories, who
 from vmconsole.links.sampler_remote_places import (
     Mounts,
     disk_name,
@@ -154,11 +155,12 @@ class Guest:
 
 
 class Host:
-    """All guests of this host, and the frames about them."""
+    """All guests of this host, or of the daemon at ``socket``, and the frames about them."""
 
-    def __init__(self, root: str = "", kind: str = "") -> None:
+    def __init__(self, root: str = "", kind: str = "", socket: str = "") -> None:
         self.root = root
         self.kind = kind
+        self.daemon = NamedDaemon(root, socket, is_lxc=kind == CONTAINERS) if socket else None
         self.mounts = Mounts(root)
         self.guests = {}  # type: Dict[int, Guest]
         self.frames = 0
@@ -296,11 +298,15 @@ class Host:
     def _pid_files(self) -> Iterator[Tuple[str, int]]:
         """libvirt's pid files. One is read again only when it has changed."""
         known, self._pids, self.denied = self._pids, {}, ""
-        for directory in pid_directories(self.root, self.kind):
+        named = self.daemon.directories() if self.daemon else []
+        for directory in named or pid_directories(self.root, self.kind):
             try:
                 with os.scandir(directory) as entries:
                     files = [(e.path, e.stat()) for e in entries if e.name.endswith(".pid")]
             except FileNotFoundError:
+                for path in [path for path in known if named and os.path.dirname(path) == directory]:
+                    self._pids[path] = known[path]  # the daemon ended, and our way there; its guests live on
+                    yield path, known[path][1]
                 continue
             except OSError as error:
                 self.denied = f"{directory}: {error.strerror}"
@@ -359,7 +365,7 @@ def run(host: Host, interval_s: float) -> None:
 
 def main(args: List[str]) -> None:
     allow_many_files()
-    host = Host(*args[1:3])
+    host = Host(*args[1:4])
     try:
         run(host, float(args[0]) if args else 1.0)
     except BrokenPipeError:
