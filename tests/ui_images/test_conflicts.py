@@ -197,3 +197,38 @@ def test_two_that_would_get_the_same_new_name_do_not() -> None:
     found = taken_of(coming, there)
     assert [(t.coming.name, t.new_name) for t in found] == [("a", "a (4)"), ("a (2)", "a (2) (2)")]
     assert answers(coming, {"a": Conflict.SKIP}) == (Conflict.SKIP, *[Conflict.REFUSE] * 3)
+
+
+def test_what_is_moved_within_the_image_is_asked_about_too(make_editor: Any, qtbot: QtBot) -> None:
+    inner = folder(a=file("old a"), b=file("old b"), c=file("old c"), d=folder())
+    there = folder(sub=inner, a=file("new a"), b=file("new b"), c=file("new c"), d=folder(x=file("x")), free=file("f"))
+    window, session = make_editor(tree=there)
+    view = window.browser.view
+    view.moved_inside.emit([e for e in window.browser.model.entries() if e.name != "sub"], "sub")
+    dialog = asked(window, qtbot)
+    assert session.changes() == ()
+    for answer in ("both", "both", "replace", "skip"):  # d, which is first as a folder, then a, b, c
+        if answer == "both" and "“d”" in dialog.headline.text():
+            assert not dialog.replace.isEnabled()
+            assert "not merged by moving" in dialog.replace.description()
+        getattr(dialog, answer).click()
+    qtbot.waitUntil(lambda: len(session.changes()) == 5 and window.desk.is_idle)
+    found = {name: node.data for name, node in session.tree.children["sub"].children.items()}
+    assert found == {
+        "d": b"", "d (2)": b"", "a": b"old a", "a (2)": b"new a", "b": b"new b", "c": b"old c", "free": b"f"
+    }  # fmt: skip
+    assert set(session.tree.children) == {"sub", "c"}, "what was skipped stays where it was"
+
+
+def test_a_cut_that_is_pasted_over_a_taken_name_is_asked_about(make_editor: Any, qtbot: QtBot) -> None:
+    window, session = make_editor(tree=folder(sub=folder(a=file("old")), a=file("new")))
+    window.browser.view.select_names({"a"}, current="a")
+    window.transfers.cut()
+    window.browser.open_folder("/sub")
+    qtbot.waitUntil(lambda: window.browser.folder == "/sub" and window.desk.is_idle)
+    window.transfers.paste()
+    asked(window, qtbot).replace.click()
+    qtbot.waitUntil(lambda: len(session.changes()) == 2 and window.desk.is_idle)
+    assert session.tree.children["sub"].children["a"].data == b"new"
+    assert set(session.tree.children) == {"sub"}
+    QApplication.clipboard().clear()

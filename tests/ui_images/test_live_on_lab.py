@@ -189,7 +189,7 @@ def test_an_agent_that_hangs_holds_up_nothing_else_on_its_host(desk: Desk) -> No
     link = desk.fleet.link(guest.id.host)
     assert link is not None
     uuid = guest.id.uuid
-    stop = "(kill -STOP $(pidof qemu-ga); sleep 14; kill -CONT $(pidof qemu-ga))"
+    stop = "(sleep 1; kill -STOP $(pidof qemu-ga); sleep 14; kill -CONT $(pidof qemu-ga))"
     desk.inside(f"{stop} > /dev/null 2>&1 < /dev/null &")
 
     def hanging() -> object:

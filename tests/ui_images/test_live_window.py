@@ -19,6 +19,7 @@ from tests.ui_images.test_disks_tab import GUEST, FakeLink, see
 from vmconsole.inventory.errors import DomainBusy
 from vmconsole.inventory.facts import GuestState
 from vmconsole.ui.disks_tab import DisksTab
+from vmconsole.ui.image_editor.conflict_dialog import ConflictDialog
 from vmconsole.ui.image_editor.live_window import FRAME, LiveWindow
 from vmconsole.ui.image_editor.look import Tone, tone_colours
 
@@ -263,3 +264,19 @@ def test_what_nobody_expected_promises_no_draft(qtbot: QtBot, window: LiveWindow
     assert "look whether" in told.advice
     assert "nobody thought of that" in told.said
     agent.before = lambda _command, _arguments: None
+
+
+def test_a_move_replaces_nothing_in_a_running_guest(qtbot: QtBot, window: LiveWindow, place: Path) -> None:
+    (place / "sub").mkdir()
+    (place / "sub" / "conf").write_text("there\n")
+    window.browser.reload()
+    qtbot.waitUntil(lambda: "sub" in window.browser.model.names and window.desk.is_idle)
+    entry = next(e for e in window.browser.model.entries() if e.name == "conf")
+    window.browser.view.moved_inside.emit([entry], "sub")
+    qtbot.waitUntil(lambda: bool(window.findChildren(ConflictDialog)))
+    (dialog,) = window.findChildren(ConflictDialog)
+    assert not dialog.replace.isEnabled()
+    assert "Delete it first" in dialog.replace.description()
+    dialog.both.click()
+    qtbot.waitUntil(lambda: (place / "sub" / "conf (2)").exists() and window.desk.is_idle)
+    assert (place / "sub" / "conf").read_text() == "there\n"

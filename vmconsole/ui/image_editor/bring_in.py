@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData, QObject, Signal
 
+from vmconsole.images.messages import Conflict
 from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names, uri_list
 from vmconsole.ui.image_editor.carry import CARRIED, Arrival, Offer
 from vmconsole.ui.image_editor.conflict_dialog import ConflictDialog
-from vmconsole.ui.image_editor.conflicts import answers, entries_of, taken_of
+from vmconsole.ui.image_editor.conflicts import Taken, answers, entries_of, taken_of
 from vmconsole.ui.image_editor.fetch import URI_LIST, PromisedFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from PySide6.QtWidgets import QWidget
 
-    from vmconsole.images.messages import Conflict, Entry, Folder, Transferred
+    from vmconsole.images.messages import Entry, Folder, Transferred
     from vmconsole.ui.image_editor.browser import Browser
     from vmconsole.ui.image_editor.desk import ImageDesk
     from vmconsole.ui.image_editor.look import Look
@@ -137,6 +138,33 @@ class BringIn(QObject):
         text = self.tr("Owner, mode, times, attributes and links are as they were in the other image.")
         return count.format(n=result.files), text
 
+    # -- within the image --------------------------------------------------------------------------------------
+
+    def move(self, paths: Sequence[str], coming: tuple[Entry, ...], folder: str) -> None:
+        """Move things of this image into another folder of it: one rename each."""
+
+        def resolve(entries: Sequence[Entry]) -> None:
+            taken = taken_of(coming, {entry.name: entry for entry in entries}, is_move=True)
+            taken = tuple(replace(one, is_final=not self._words.takes_carried) for one in taken)
+            new_names = {one.coming.name: one.new_name for one in taken}
+            self._question(taken, coming, folder, self.tr("another folder"), lambda chosen: begin(chosen, new_names))
+
+        def begin(choices: tuple[Conflict, ...], new_names: Mapping[str, str]) -> None:
+            session, last = self._desk.session, None
+            for path, entry, choice in zip(paths, coming, choices or (Conflict.REFUSE,) * len(coming), strict=True):
+                if choice is Conflict.SKIP:
+                    continue
+                if choice is Conflict.REPLACE:
+                    self._desk.ask(session.delete([names.join(folder, entry.name)]))
+                name = new_names[entry.name] if choice is Conflict.KEEP_BOTH else entry.name
+                if last is not None:
+                    self._desk.ask(last)
+                last = session.rename(path, names.join(folder, name))
+            if last is not None:
+                self._desk.ask(last, lambda _none: self._browser.reload())
+
+        self._with_entries(folder, resolve)
+
     # -- names that are taken ----------------------------------------------------------------------------------
 
     def _ask(
@@ -150,15 +178,29 @@ class BringIn(QObject):
 
         def resolve(entries: Sequence[Entry]) -> None:
             taken = taken_of(coming, {entry.name: entry for entry in entries})
-            if not taken:
-                begin(())
-                return
-            dialog = ConflictDialog(
-                taken, folder, self._look, self._window, comes_from=comes_from, warning=self._words.warning
-            )
-            dialog.decided.connect(lambda chosen: begin(answers(coming, chosen)))
-            dialog.open()
+            self._question(taken, coming, folder, comes_from, begin)
 
+        self._with_entries(folder, resolve)
+
+    def _question(
+        self,
+        taken: tuple[Taken, ...],
+        coming: tuple[Entry, ...],
+        folder: str,
+        comes_from: str,
+        begin: Callable[[tuple[Conflict, ...]], None],
+    ) -> None:
+        if not taken:
+            begin(())
+            return
+        dialog = ConflictDialog(
+            taken, folder, self._look, self._window, comes_from=comes_from, warning=self._words.warning
+        )
+        dialog.decided.connect(lambda chosen: begin(answers(coming, chosen)))
+        dialog.open()
+
+    def _with_entries(self, folder: str, resolve: Callable[[Sequence[Entry]], None]) -> None:
+        """What is in a folder now."""
         if folder == self._browser.folder:
             resolve(self._browser.model.all_entries())
         else:

@@ -116,7 +116,7 @@ class ConflictDialog(QDialog):
         self.skip.setFocus()
 
     def _offer(self, one: Taken, name: str) -> None:
-        if one.merges:
+        if one.merges and not one.is_move:
             text = self.tr("&Merge the folders")
             what = self.tr("Files of the same name in it are replaced; all other files of both stay.")
         else:
@@ -125,6 +125,10 @@ class ConflictDialog(QDialog):
         what = f"{what} {self._warning}"
         if not one.may_replace:
             what = self.tr("A folder cannot replace a file, nor a file a folder.")
+            if one.is_final:
+                what = self.tr("In a running guest nothing is replaced by moving. Delete it first.")
+            if one.merges:
+                what = self.tr("Folders are not merged by moving. Copy and paste it: that merges.")
         new = names.shown(one.new_name)
         self._say(self.replace, text, what)
         self.replace.setEnabled(one.may_replace)

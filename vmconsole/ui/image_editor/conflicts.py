@@ -27,6 +27,10 @@ class Taken:
     coming: Entry
     new_name: str
     """What the coming one would be called beside the other."""
+    is_move: bool = False
+    """It moves within the image: folders are then not merged."""
+    is_final: bool = False
+    """There is no draft: what would be deleted for a move is gone, even if the move then fails."""
 
     @property
     def merges(self) -> bool:
@@ -36,16 +40,19 @@ class Taken:
     @property
     def may_replace(self) -> bool:
         """A folder never replaces a file, nor a file a folder: too much would go at once."""
-        return (self.there.kind is EntryKind.FOLDER) == (self.coming.kind is EntryKind.FOLDER)
+        kinds = [one.kind is EntryKind.FOLDER for one in (self.there, self.coming)]
+        if self.is_move and self.is_final:
+            return False
+        return not any(kinds) or (all(kinds) and not self.is_move)
 
 
-def taken_of(coming: Sequence[Entry], there: Mapping[str, Entry]) -> tuple[Taken, ...]:
+def taken_of(coming: Sequence[Entry], there: Mapping[str, Entry], *, is_move: bool = False) -> tuple[Taken, ...]:
     """Those of ``coming`` whose names are taken, each with a free name."""
     names = {*there, *(entry.name for entry in coming)}
     found = []
     for entry in coming:
         if entry.name in there:
-            found.append(Taken(there[entry.name], entry, free_name(entry.name, names)))
+            found.append(Taken(there[entry.name], entry, free_name(entry.name, names), is_move))
             names.add(found[-1].new_name)
     return tuple(found)
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names, questions
+from vmconsole.ui.image_editor.look import plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ class FileActions(QObject):
         self._desk = desk
         self._browser = browser
         self._window = window
+        self._bringing = transfers.bringing
         self._tools: ToolActions | None = None
         self._why_not = self.tr("The image is not open.")
         self._tips: dict[QAction, str] = {}
@@ -121,7 +123,7 @@ class FileActions(QObject):
         for action, tip in self._tips.items():
             reason = self._reason(action, count)
             action.setEnabled(not reason)
-            action.setToolTip(f"{tip}\n{reason}" if reason else tip)
+            action.setToolTip(plain_tip(f"{tip}\n{reason}" if reason else tip))
 
     def _reason(self, action: QAction, selected: int) -> str:
         if self._why_not and action in self._writing:
@@ -191,11 +193,9 @@ class FileActions(QObject):
     def _on_moved(self, entries: list[Entry], folder_name: str) -> None:
         """Rows dropped on a folder row of the same table."""
         folder = names.join(self._browser.folder, folder_name)
-        waiting = [e for e in entries if e.is_addressable and e.name != folder_name]
-        for number, entry in enumerate(waiting):
-            moving = self._desk.session.rename(self._browser.path_of(entry), names.join(folder, entry.name))
-            is_last = number == len(waiting) - 1
-            self._desk.ask(moving, (lambda _none: self._browser.reload()) if is_last else None)
+        waiting = tuple(e for e in entries if e.is_addressable and e.name != folder_name)
+        if waiting:
+            self._bringing.move([self._browser.path_of(entry) for entry in waiting], waiting, folder)
 
     @Slot()
     def ask_delete(self) -> None:

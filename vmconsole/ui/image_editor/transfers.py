@@ -63,7 +63,7 @@ class Transfers(QObject):
         self._last: Fetch | None = None
         self._drag: Fetch | None = None
         self._direct: DirectSave | None = None
-        self._cut: tuple[str, ...] = ()
+        self._cut: tuple[tuple[str, Entry], ...] = ()
         self.ownership = OwnershipBox(profile, window)
         browser.below.addWidget(self.ownership)
         words = words or Words(self.tr("Nothing of it reaches the disk before Apply."), takes_carried=True)
@@ -105,8 +105,9 @@ class Transfers(QObject):
         data = QGuiApplication.clipboard().mimeData()
         if not self._may_write:
             return
-        if self._cut and isinstance(data, PromisedFiles) and data.guest_paths == self._cut:
-            self._move_cut(self._cut)
+        cut = tuple(path for path, _ in self._cut)
+        if cut and isinstance(data, PromisedFiles) and data.guest_paths == cut:
+            self._move_cut()
         elif data is not None and data.hasUrls():
             self.bringing.take(data, self._browser.folder)
         else:
@@ -171,9 +172,9 @@ class Transfers(QObject):
     def cut(self) -> None:
         """As ``copy``; pasted in this window, the selection moves. Elsewhere it is copied: what another program does
         with its copy is not known here, and nothing is to be lost."""
-        paths = self._browser.selected_paths()
+        entries = [e for e in self._browser.view.selected() if e.is_addressable]
         self.copy()
-        self._cut = tuple(paths)
+        self._cut = tuple((self._browser.path_of(entry), entry) for entry in entries)
 
     @Slot()
     def _on_quit(self) -> None:
@@ -182,15 +183,12 @@ class Transfers(QObject):
         if isinstance(clipboard.mimeData(), PromisedFiles):
             clipboard.clear()
 
-    def _move_cut(self, paths: Sequence[str]) -> None:
-        """Move within the image, which costs nothing: one rename each."""
+    def _move_cut(self) -> None:
         folder = self._browser.folder
-        waiting = [path for path in paths if names.parent_of(path) != folder]
-        for number, path in enumerate(waiting):
-            moving = self._desk.session.rename(path, names.join(folder, names.base_of(path)))
-            is_last = number == len(waiting) - 1
-            self._desk.ask(moving, (lambda _none: self._browser.reload()) if is_last else None)
+        waiting = [(path, entry) for path, entry in self._cut if names.parent_of(path) != folder]
         self._cut = ()
+        if waiting:
+            self.bringing.move([path for path, _ in waiting], tuple(entry for _, entry in waiting), folder)
 
     def _begin_drag(self, entries: Sequence[Entry]) -> QMimeData | None:
         """Small files are fetched while the mouse is on its way; for others, the other program says where they go."""
