@@ -16,7 +16,12 @@ import re
 from vmconsole.inventory.errors import ImageError
 
 MAX_NAME_BYTES = 255
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+"""What cannot be seen, turns the writing, or moves a terminal's cursor; a line's end and a tab are left, as sentences
+of other programs go through here too."""
 
 
 def checked_text(text: object) -> str:
@@ -93,13 +98,15 @@ def base(path: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Text that can be written anywhere: bytes that are not UTF-8 become ``\\xNN``, lone surrogates ``\\uNNNN``."""
-    return _SURROGATE.sub(_escaped, text)
+    """Text that can be written anywhere, also into a log that is read in a terminal: bytes that are not UTF-8 and
+    control characters become ``\\xNN``, lone surrogates and what cannot be seen ``\\uNNNN``."""
+    return _UNSEEN.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found.group())
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+    code -= 0xDC00 if 0xDC80 <= code <= 0xDCFF else 0
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def free_name(name: str, taken: frozenset[str] | set[str]) -> str:

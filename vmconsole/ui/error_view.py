@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from vmconsole.inventory.report import Names
 from vmconsole.ui.error_help import plain_report
+from vmconsole.ui.image_editor.names import shown_words
 from vmconsole.ui.remedies import Subject
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ NOBODY = Subject()
 
 
 def with_commands(text: str) -> str:
-    """Plain text as HTML, with what stands in backquotes as a command to type."""
-    return _COMMAND.sub(r"<code>\1</code>", html.escape(text, quote=False))
+    """Plain text as HTML, with what stands in backquotes as a command to type. Names in it may come from a guest: what
+    cannot be seen or turns the writing is shown as an escape."""
+    return _COMMAND.sub(r"<code>\1</code>", html.escape(shown_words(text), quote=False))
 
 
 class ErrorView(QFrame):
@@ -110,12 +112,12 @@ class ErrorView(QFrame):
         for label, text in ((self._cause, explanation.cause), (self._advice, explanation.advice)):
             label.setText(with_commands(text))
             label.setVisible(bool(text))
-        self._where.setText(self.tr("At: {where}").format(where=html.escape(explanation.where)))
+        self._where.setText(self.tr("At: {where}").format(where=html.escape(shown_words(explanation.where))))
         self._where.setVisible(bool(explanation.where))
-        self._said.setPlainText(explanation.said)
+        self._said.setPlainText(shown_words(explanation.said))
         self._details.setVisible(bool(explanation.said))
         self._details.setChecked(False)
-        self.setAccessibleDescription(explanation.text())
+        self.setAccessibleDescription(shown_words(explanation.text()))
 
     def _offer(self, explanation: Explanation | None) -> None:
         """The button for what the console can do now, which may change while the same failure is shown."""

@@ -16,7 +16,7 @@ from vmconsole.ui.image_editor.escape_line import EscapeLine
 from vmconsole.ui.image_editor.file_model import FileModel
 from vmconsole.ui.image_editor.file_view import FileView
 from vmconsole.ui.image_editor.history import FolderHistory
-from vmconsole.ui.image_editor.look import plain_label
+from vmconsole.ui.image_editor.look import plain_label, plain_tip
 from vmconsole.ui.image_editor.path_bar import PathBar
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Browser(QWidget):
         action = QAction(text, self)
         action.setShortcuts(keys)
         action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        action.setToolTip(f"{text} ({keys[0].toString(QKeySequence.SequenceFormat.NativeText)})")
+        action.setToolTip(plain_tip(f"{text} ({keys[0].toString(QKeySequence.SequenceFormat.NativeText)})"))
         if icon:
             action.setProperty("icon-name", icon)
             action.setIcon(self._theme.icon(icon))

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QIntValidator, QKeySequence, QPalette, QShortc
 from PySide6.QtWidgets import QCheckBox, QFrame, QGridLayout, QHBoxLayout, QPushButton, QTextEdit, QWidget
 
 from vmconsole.ui.image_editor.escape_line import EscapeLine
-from vmconsole.ui.image_editor.look import plain_label
+from vmconsole.ui.image_editor.look import plain_label, plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ class FindBar(QFrame):
     def _button(self, text: str, pressed: Callable[[], object], tip: str) -> QPushButton:
         button = QPushButton(text, self)
         button.setAccessibleName(text.replace("&", ""))
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.clicked.connect(lambda _checked=False: pressed())
         return button
 

@@ -34,9 +34,10 @@ class LinkDialog(QDialog):
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setWindowTitle(self.tr("New link in {folder}").format(folder=names.shown(folder)))
         self._taken = taken
-        self._line_target = QLineEdit(target, self)
+        self._wanted = target
+        self._line_target = QLineEdit(names.shown(target), self)
         self._line_target.setAccessibleName(self.tr("Points to"))
-        base = names.base_of(target) if target else ""
+        base = names.shown(names.base_of(target)) if target else ""
         self.line = QLineEdit(self.tr("Link to {name}").format(name=base) if base else self.tr("link"), self)
         self.line.setAccessibleName(self.tr("Name of the link"))
         self.soft = QRadioButton(self.tr("&Symbolic link: points to a path"), self)
@@ -67,7 +68,7 @@ class LinkDialog(QDialog):
 
     @property
     def target(self) -> str:
-        return self._line_target.text()
+        return names.typed(self._line_target.text(), self._wanted)
 
     @property
     def is_hard(self) -> bool:

@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import QLabel, QWidget
 
 from vmconsole.ui.formats import Formats
+from vmconsole.ui.image_editor.names import shown_words
 from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
@@ -73,9 +74,16 @@ def paint_tone(widget: QWidget, tone: Tone) -> None:
     widget.setPalette(palette)
 
 
+class _PlainLabel(QLabel):
+    """Shows every character that it is given, also those that cannot be seen."""
+
+    def setText(self, text: str) -> None:
+        super().setText(shown_words(text))
+
+
 def plain_label(text: str = "", parent: QWidget | None = None, *, name: str = "") -> QLabel:
     """A label that shows its text and nothing else: never rich text, for names come from inside the image."""
-    label = QLabel(parent)
+    label = _PlainLabel(parent)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setText(text)
     if name:
@@ -92,8 +100,10 @@ def bold(label: QLabel, *, larger: float = 1.0) -> QLabel:
 
 
 def plain_tip(text: str) -> str:
-    """A tooltip that Qt cannot take for rich text, whatever a file is called."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """A tooltip that Qt cannot take for rich text, whatever a file is called; none of an empty text."""
+    if not text:
+        return ""
+    escaped = shown_words(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f"<p style='white-space:pre-wrap'>{escaped}</p>"
 
 

@@ -24,6 +24,20 @@ def shown(name: str) -> str:
     return name if name.isascii() and name.isprintable() else "".join(map(_shown_character, name))
 
 
+def shown_words(text: str) -> str:
+    """Sentences that may have names in them: the same, but line breaks and tabs stay."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_shown_in_words, text))
+
+
+def typed(text: str, original: str) -> str:
+    """What stands in a line that showed ``original``: that itself if nobody changed it, as escapes are for the eye."""
+    return original if text == shown(original) else text
+
+
+def _shown_in_words(character: str) -> str:
+    return character if character in "\n\t" else _shown_character(character)
+
+
 def _shown_character(character: str) -> str:
     if character.isprintable() and unicodedata.category(character) != "Cf":
         return character

@@ -7,7 +7,7 @@ from PySide6.QtCore import QRegularExpression, Qt, Signal, Slot
 from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
-from vmconsole.ui.image_editor.look import plain_label
+from vmconsole.ui.image_editor.look import plain_label, plain_tip
 from vmconsole.ui.image_editor.names import mode_text
 
 ALL_BITS = 0o7777
@@ -61,7 +61,7 @@ class PermissionGrid(QWidget):
     def _box(self, text: str, name: str, bit: int, tip: str = "") -> QCheckBox:
         box = QCheckBox(text, self)
         box.setAccessibleName(name or text.replace("&", ""))
-        box.setToolTip(tip or name)
+        box.setToolTip(plain_tip(tip or name))
         box.checkStateChanged.connect(self._on_box)
         self._boxes[bit] = box
         return box

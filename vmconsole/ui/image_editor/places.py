@@ -110,7 +110,7 @@ class PlacesPanel(QWidget):
             if usage is not None:
                 item.setText(FREE, self._look.formats.size(usage.free_bytes))
                 size, free = (self._look.formats.size(n) for n in (usage.size_bytes, usage.free_bytes))
-                item.setToolTip(FREE, self.tr("{free} free of {size}").format(free=free, size=size))
+                item.setToolTip(FREE, plain_tip(self.tr("{free} free of {size}").format(free=free, size=size)))
         self._fit_columns()
 
     def _filesystem_items(self) -> list[QTreeWidgetItem]:
@@ -163,10 +163,11 @@ class PlacesPanel(QWidget):
 
     def _filesystem_item(self, filesystem: Filesystem, *, has_os_tree: bool) -> QTreeWidgetItem:
         label = names.shown(filesystem.label)
-        name = f"{_short(filesystem.device)} “{label}”" if label else _short(filesystem.device)
+        device = names.shown(_short(filesystem.device))  # volumes and subvolumes have names of the guest's
+        name = f"{device} “{label}”" if label else device
         shown_at = names.shown(filesystem.mounted_at) or (self.tr("locked") if filesystem.is_locked else "–")
         size = self._look.formats.size(filesystem.size_bytes)
-        item = QTreeWidgetItem([name, shown_at, size, "", filesystem.type])
+        item = QTreeWidgetItem([name, shown_at, size, "", names.shown(filesystem.type)])
         for column in (SIZE, FREE):
             item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         item.setData(NAME, _FILESYSTEM, filesystem)
@@ -174,7 +175,7 @@ class PlacesPanel(QWidget):
             item.setIcon(NAME, self._look.theme.icon("key"))
         tip = self._tip(filesystem, has_os_tree=has_os_tree)
         for column in range(self.tree.columnCount()):
-            item.setToolTip(column, tip)
+            item.setToolTip(column, plain_tip(tip))
             if not (filesystem.mounted_at or filesystem.is_locked):
                 item.setForeground(column, self.palette().placeholderText())
         return item
@@ -189,7 +190,7 @@ class PlacesPanel(QWidget):
             filesystem.problem,
             unlisted if has_os_tree and not filesystem.mounted_at and not filesystem.problem else "",
         ]
-        return plain_tip("\n".join(names.shown(p) for p in parts if p))
+        return "\n".join(names.shown(p) for p in parts if p)
 
     @Slot(QTreeWidgetItem, int)
     def _on_chosen(self, item: QTreeWidgetItem, _column: int = 0) -> None:

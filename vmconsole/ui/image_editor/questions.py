@@ -27,9 +27,9 @@ class Question(QMessageBox):
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setIcon(QMessageBox.Icon.Question)
-        self.setWindowTitle(title)
-        self.setText(text)
-        self.setInformativeText(more)
+        self.setWindowTitle(names.shown(title))
+        self.setText(names.shown_words(text))
+        self.setInformativeText(names.shown_words(more))
 
     def answer(self, text: str, role: QMessageBox.ButtonRole, chosen: Callable[[], object] | None = None) -> None:
         button = self.addButton(text, role)

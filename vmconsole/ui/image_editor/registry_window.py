@@ -25,7 +25,7 @@ from vmconsole.images.registry_values import REG_SZ, text_of, type_name
 from vmconsole.images.tool_values import RegistryEdit, RegistryKey, RegistryValue, RegistryVerb
 from vmconsole.ui.image_editor import names, questions
 from vmconsole.ui.image_editor.buttons import push_button
-from vmconsole.ui.image_editor.look import Tone, plain_label, time_text
+from vmconsole.ui.image_editor.look import Tone, plain_label, plain_tip, time_text
 from vmconsole.ui.image_editor.registry_value_dialog import RegistryValueDialog
 from vmconsole.ui.image_editor.strip import Strip
 
@@ -200,7 +200,7 @@ class RegistryWindow(QDialog):
             (self.edit_value, self.values.currentItem() is not None),
         ):
             button.setEnabled(may and is_possible)
-            button.setToolTip(self._why_not)
+            button.setToolTip(plain_tip(self._why_not))
 
     def _on_add_key(self) -> None:
         key = self._key

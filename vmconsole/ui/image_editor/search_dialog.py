@@ -54,7 +54,8 @@ class SearchDialog(QDialog):
         self.where.addItem(self.tr("Names"), SearchIn.NAMES)
         self.where.addItem(self.tr("Content"), SearchIn.CONTENT)
         self.folder = self._line(self.tr("Folder to search"), "/")
-        self.folder.setText(folder)
+        self._folder = folder
+        self.folder.setText(names.shown(folder))
         self.pattern = self._line(self.tr("Only in files named"), self.tr("all files, or *.conf"))
         self.case = QCheckBox(self.tr("Match &case"), self)
         self.go = QPushButton(self.tr("&Search"), self)
@@ -117,6 +118,10 @@ class SearchDialog(QDialog):
     # -- searching ---------------------------------------------------------------------------------------------
 
     @Slot()
+    def _wanted_folder(self) -> str:
+        text = names.typed(self.folder.text(), self._folder)
+        return text if text == self._folder else text.strip() or "/"
+
     def start(self) -> None:
         """Begin anew."""
         self.stop_search()
@@ -127,7 +132,7 @@ class SearchDialog(QDialog):
             self.words.setFocus()
             return
         task = Search(
-            self.folder.text().strip() or "/",
+            self._wanted_folder(),
             words,
             self.where.currentData(),
             is_case_kept=self.case.isChecked(),

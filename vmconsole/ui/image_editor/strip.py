@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from vmconsole.ui.image_editor.look import Tone, bold, paint_tone, plain_label
+from vmconsole.ui.image_editor.look import Tone, bold, paint_tone, plain_label, plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class Strip(QFrame):
     def add_button(self, text: str, pressed: Callable[[], object], *, tip: str = "") -> QPushButton:
         button = QPushButton(text, self)
         button.setAccessibleName(text.replace("&", ""))
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.clicked.connect(lambda _checked=False: pressed())
         self._row.addWidget(button)
         return button

@@ -19,6 +19,7 @@ from vmconsole.ui.image_editor.compare_sides import OpenSide, choices
 from vmconsole.ui.image_editor.compare_window import CompareWindow
 from vmconsole.ui.image_editor.config_window import ConfigWindow
 from vmconsole.ui.image_editor.link_dialog import LinkDialog
+from vmconsole.ui.image_editor.look import plain_tip
 from vmconsole.ui.image_editor.properties import PropertiesDialog
 from vmconsole.ui.image_editor.registry_window import RegistryWindow
 from vmconsole.ui.image_editor.search_dialog import SearchDialog
@@ -111,7 +112,9 @@ class ToolActions(QObject):
             reason = self._reason(action)
             action.setEnabled(not reason)
             keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-            action.setToolTip("\n".join(part for part in (f"{tip} ({keys})" if keys else tip, reason) if part))
+            action.setToolTip(
+                plain_tip("\n".join(part for part in (f"{tip} ({keys})" if keys else tip, reason) if part))
+            )
 
     def _reason(self, action: QAction) -> str:
         chosen = self._chosen()

@@ -18,7 +18,7 @@ from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.file_model import entry_mode_text
 from vmconsole.ui.image_editor.hex_pane import HexPane
-from vmconsole.ui.image_editor.look import Tone, bold, plain_label, time_text
+from vmconsole.ui.image_editor.look import Tone, bold, plain_label, plain_tip, time_text
 from vmconsole.ui.image_editor.strip import Strip
 from vmconsole.ui.image_editor.text_file import TextFile, read_beginning, read_text, write_text
 from vmconsole.ui.image_editor.text_pane import TextPane
@@ -79,7 +79,7 @@ class FileViewer(QWidget):
     def _button(self, text: str, pressed: object, tip: str) -> QPushButton:
         button = QPushButton(text, self)
         button.setAccessibleName(text.replace("&", ""))
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.clicked.connect(pressed)
         return button
 
