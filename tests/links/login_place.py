@@ -46,7 +46,9 @@ class LoginPlace:
     def __init__(
         self, host: LabHost, *, port: int = 2222,
         password: bool = False, interactive: bool = False, keys: tuple[str, ...] = (), grace_s: int = 120,
+        more: str = "", krb5_config: str = "",
     ) -> None:  # fmt: skip
+        """``more``: lines of sshd_config. ``krb5_config``: a file in the host."""
         self.host = host
         self.port = port
         self._home = f"/run/login-{port}"
@@ -56,7 +58,7 @@ class LoginPlace:
             home=self._home, port=port, keys=f"{self._home}/keys", grace_s=grace_s,
             password=say[password], interactive=say[interactive],
         )  # fmt: skip
-        self._write("sshd_config", config)
+        self._write("sshd_config", config + more)
         self._write("keys", "".join(keys))
         self.new_host_key()
         hashed = _run("openssl", "passwd", "-6", PASSWORD).strip()
@@ -67,7 +69,7 @@ class LoginPlace:
         # In a mount namespace of its own: only this sshd sees the password.
         self._start = (
             f"mount --bind {self._home}/shadow /etc/shadow && mount --bind {self._home}/pam /etc/pam.d/sshd && "
-            f"exec /usr/sbin/sshd -f {self._home}/sshd_config"
+            f"KRB5_CONFIG={krb5_config} exec /usr/sbin/sshd -f {self._home}/sshd_config"
         )
         self.start()
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Logging in to real sshds in every way that ssh has here, with a person who is played by the test.
 
-Not tested for want of a realm: Kerberos. Its options come from the user's configuration, which a test shows to be
-left alone.
+Kerberos is in ``test_login_kerberos``.
 """
 
 from __future__ import annotations
