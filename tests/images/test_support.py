@@ -25,6 +25,9 @@ class Appliance:
         self.asked += 1
         return int(kind in self.has)
 
+    def statvfs(self, path: str) -> dict[str, int]:
+        return {"flag": 1 if path == "/sleeping" else 0}
+
     def debug(self, subcommand: str, arguments: list[str]) -> str:
         return "6.1.0-1-cloud-amd64\n"
 
@@ -57,6 +60,13 @@ def test_usual_filesystems_cost_no_question() -> None:
 )
 def test_what_is_no_filesystem_says_what_to_do(kind: str, word: str) -> None:
     assert word in problem(Appliance(), kind)
+
+
+@pytest.mark.parametrize(("kind", "word"), [("ntfs", "hibernated"), ("hfsplus", "journal"), ("ext4", "damaged")])
+def test_a_driver_that_only_reads_by_itself_is_told_of(kind: str, word: str) -> None:
+    appliance = cast("Handle", Appliance())
+    assert word in support.why_made_read_only(appliance, kind, "/sleeping")
+    assert support.why_made_read_only(appliance, kind, "/awake") == ""
 
 
 def test_words_of_a_mount_that_nobody_knows_are_told_as_they_are() -> None:

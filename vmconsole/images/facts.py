@@ -11,6 +11,7 @@ import dataclasses
 import enum
 import json
 import posixpath
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ appliance. QEMU would take it for a format of its own."""
 _DATA_APART = "514649fb???????[3-9a-f]" + "?" * 143 + "[4567cdef]"
 """The first 80 bytes of a qcow2 image with its data in another file: bit 2 of the incompatible features, which begin at
 the 72nd byte from version 3 on (QEMU's docs/interop/qcow2.txt)."""
+_TAR_NAME = re.compile(r"\.(tar\.gz(\.a)?|tgz|win\d*)$")
+"""A compressed tar is told by its name; TWRP's are called so."""
 _MAX_CHAIN = 20
 _DEADLINE_S = 60.0
 _FIXED_LINES = 10
@@ -233,7 +236,7 @@ def _packing(magic: str, path: str) -> Packing:
     """Of the first four bytes and the five at 257. Sources: Android's sparse_format.h; tar(5), «ustar»."""
     if magic.startswith("3aff26ed"):
         return Packing.SPARSE
-    is_tar = magic.endswith("7573746172") or (magic.startswith("1f8b") and path.endswith((".tar.gz", ".tgz")))
+    is_tar = magic.endswith("7573746172") or (magic.startswith("1f8b") and _TAR_NAME.search(path) is not None)
     return Packing.TAR if is_tar else Packing.NONE
 
 
