@@ -127,6 +127,7 @@ class Place:
             current=lambda: current[0],  # type: ignore[arg-type]  # it stands in for an OpenImage
             tear_down=tear_down,
             reopen=lambda: give(self.open(shell)),  # type: ignore[arg-type,return-value]  # there is nothing to show
+            swap_layers=lambda _image: None,  # type: ignore[arg-type,return-value]  # as above
             enter=enter,
             emit=lambda _event: None,
         )

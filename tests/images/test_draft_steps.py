@@ -46,7 +46,9 @@ def test_steps_are_undone_redone_applied_and_taken_back(opened: Opened, tmp_path
         done(session.undo(4))
     assert session.state is SessionState.READY, "a refused undo closed the image"
 
+    pids = session.pids
     done(session.undo(2), deadline_s=LAUNCH_S)
+    assert session.pids == pids, "the appliance was started anew for an undo"
     assert [c.path for c in session.changes()] == ["/sda/one.txt"]
     told = [e for e in opened.events if isinstance(e, ChangesChanged)][-1]
     assert [c.path for c in told.undone] == ["/sda/hello.txt", "/sda/three"]

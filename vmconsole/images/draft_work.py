@@ -49,6 +49,8 @@ class Hooks:
     """End the appliance and the exports; keep the draft."""
     reopen: Callable[[], ImageOverview]
     """Open the image anew, whatever was before."""
+    swap_layers: Callable[[OpenImage], ImageOverview]
+    """Put the draft's layers below the running appliance. Raises ConsoleError."""
     enter: Callable[[SessionState, str, Explanation | None], None]
     emit: Callable[[SessionEvent], None]
 
@@ -85,12 +87,19 @@ class DraftWork:
         draft.seal()
 
     def go(self, steps: int) -> ImageOverview:
-        """Undo or redo so many steps; the image is opened anew with the draft of then."""
+        """Undo or redo so many steps, below the running appliance; where that cannot be, the image is opened anew."""
         image, draft = self._opened_draft()
         if -steps > draft.steps_done or steps > draft.steps_undone:
             raise ImageError("There is nothing more to undo." if steps < 0 else "There is nothing to redo.")
+        try:
+            draft.go(steps)
+            return self._hooks.swap_layers(image)
+        except CancelledError as error:
+            self._end_badly(error, "The change of layers")
+            raise
+        except ConsoleError as error:
+            log.info("the image is opened anew for an undo: %s", error.explanation.said or error)
         image.let_go_of_appliance()
-        draft.go(steps)
         self._hooks.tear_down()
         return self._hooks.reopen()
 
@@ -206,11 +215,11 @@ class DraftWork:
         self._hooks.emit(ChangesChanged(()))
         self._hooks.enter(SessionState.APPLIED, words, None)
 
-    def _end_badly(self, error: BaseException) -> None:
+    def _end_badly(self, error: BaseException, what: str = "Apply") -> None:
         self._hooks.tear_down()
         problem = error.explanation if isinstance(error, ConsoleError) else None
         was_cancelled = isinstance(error, CancelledError)
-        words = "Apply was cancelled." if was_cancelled else problem.what if problem else "Apply failed."
+        words = f"{what} was cancelled." if was_cancelled else problem.what if problem else f"{what} failed."
         self._hooks.enter(SessionState.LOST, f"{words} The draft is kept.", problem)
 
     # -- the way back ------------------------------------------------------------------------------------------

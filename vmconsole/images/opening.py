@@ -180,6 +180,15 @@ class OpenImage:
             has_os_tree=contents.has_os_tree,
         )
 
+    def swap_layers(self, before: ImageOverview) -> ImageOverview:
+        """The draft has other layers now: put them below the running appliance, and look again. Raises ImageError or
+        LinkError if that cannot be; the image must be opened anew then."""
+        assert self._draft is not None
+        self._around.on_step("Changing the layers")
+        overlays = tuple(str(overlay) for overlay in self._draft.overlays)
+        self.client.ask(requests.Swap(overlays), deadline_s=LOOK_DEADLINE_S)
+        return self.overview_of(before, self._look_with_keys())
+
     def _probe(self) -> None:
         self._acceleration = acceleration(self._kvm_cache)
 

@@ -172,6 +172,15 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Swap:
+    """Put other overlays under the disks of the running appliance, and mount nothing. Answer: None. An ImageError means
+    that this appliance cannot be used any more."""
+
+    overlays: tuple[str, ...]
+    """One for each disk, in the order of ``Launch``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Unmount, flush, shut the appliance down. Answer: None, or an error if anything did not reach the disk."""
 
@@ -191,6 +200,7 @@ Request = (
     | MakeFolder
     | Rename
     | Delete
+    | Swap
     | Finish
 )
 

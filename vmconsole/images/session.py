@@ -102,6 +102,7 @@ class ImageSession:
                 current=lambda: self._image,
                 tear_down=lambda: self._tear_down(keep_draft=True),
                 reopen=self._reopen,
+                swap_layers=self._swap_layers,
                 enter=self._enter,
                 emit=self._tell,
             ),
@@ -217,7 +218,8 @@ class ImageSession:
         return self._changes
 
     def undo(self, steps: int = 1) -> Future[ImageOverview]:
-        """Take back the draft's last steps. Takes as long as ``open()``; ``redo`` brings them back."""
+        """Take back the draft's last steps; ``redo`` brings them back. Takes a second or two; with encrypted volumes or
+        arrays as long as ``open()``."""
         return self._jobs.submit(lambda: self._work.go(-steps))
 
     def redo(self, steps: int = 1) -> Future[ImageOverview]:
@@ -423,6 +425,13 @@ class ImageSession:
             if self._state is not SessionState.CLOSED:
                 self._state = SessionState.NEW
         return self._open()
+
+    def _swap_layers(self, image: OpenImage) -> ImageOverview:
+        assert self._overview is not None
+        self._overview = image.swap_layers(self._overview)
+        self._announce_changes(image.draft)
+        self._enter_open(self._overview)
+        return self._overview
 
     def _apply(self, *, keeps_way_back: bool) -> Applied:
         self._opened()

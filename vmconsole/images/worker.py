@@ -118,6 +118,9 @@ class Worker:
             raise ImageError("The image is not open.")
         elif isinstance(request, requests.Finish):
             self._finish(self._work)
+        elif isinstance(request, requests.Swap):
+            self._tasks = Tasks()
+            plugging.swap(self._work, _folder(), request.overlays)
         elif isinstance(request, tool_requests.ToolRequest):
             return tool_desk.done(self._work, self._tasks, request)
         else:

@@ -31,7 +31,7 @@ def look(work: Work, only_device: str, targets: tuple[str, ...] = ()) -> Content
     """Find and mount. ``only_device`` shows one filesystem alone, at ``/``; ``targets`` are as in ``requests.Look``."""
     work.targets = targets or work.targets
     if work.contents is not None:
-        _unmount(work, work.contents)
+        unmount(work, work.contents)
     volumes = find_again(work)
     assert work.found is not None
     devices = work.found[0]
@@ -154,7 +154,8 @@ def _mounted(handle: Handle, filesystem: Filesystem, folder: str, *, is_writable
     return support.why_not(handle, filesystem.type, said)
 
 
-def _unmount(work: Work, contents: Contents) -> None:
+def unmount(work: Work, contents: Contents) -> None:
+    """Of everything that ``look`` mounted."""
     work.handle.umount_all()
     for filesystem in contents.filesystems:
         folder = top_folder(filesystem.device)

@@ -86,7 +86,7 @@ class DraftActions(QObject):
 
     @Slot()
     def undo(self) -> None:
-        """Take back the last change. It is opened again without it, which takes a moment."""
+        """Take back the last change: other layers come below the appliance, which takes a moment."""
         if self._change_words() and self._may_step():
             self._step(self.tr("Undoing the last change of {disk}"), self._desk.session.undo())
 

@@ -56,9 +56,7 @@ class DraftPanel(QWidget):
         self.discard = self._button(
             self.tr("&Discard…"), self.discard_wanted, self.tr("Forget all changes; the disk stays as it is")
         )
-        self.undo = self._button(
-            self.tr("&Undo"), self.undo_wanted, self.tr("Take back the last change; the image is opened again (Ctrl+Z)")
-        )
+        self.undo = self._button(self.tr("&Undo"), self.undo_wanted, self.tr("Take back the last change (Ctrl+Z)"))
         self.redo = self._button(
             self.tr("&Redo"), self.redo_wanted, self.tr("Bring back what was undone (Ctrl+Shift+Z)")
         )
