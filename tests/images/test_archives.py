@@ -107,6 +107,33 @@ def test_attributes_of_the_files_are_kept(shell: LocalShell, tmp_path: Path) -> 
     assert archives._plain(member, "x").pax_headers == {"SCHILY.xattr.security.selinux": LABEL}
 
 
+@pytest.mark.parametrize("compression", [b"0", b"1"])
+def test_a_backup_of_adb(shell: LocalShell, tmp_path: Path, compression: bytes) -> None:
+    made = tar([("apps/org.example/f/note", blob("note"), {})])
+    data = zlib.compress(made) if compression == b"1" else made
+    (tmp_path / "phone.ab").write_bytes(b"ANDROID BACKUP\n5\n" + compression + b"\nnone\n" + data)
+    found = unpacked(shell, tmp_path / "phone.ab", tmp_path / "work")
+    ((source, _),) = found.parts
+    assert content(source.path, "apps/org.example/f/note") == blob("note")
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"5\n1\nAES-256\n" + bytes(100), "is encrypted"), (b"5\n7\nnone\n", "begins with something else"),
+        (b"5", "begins with something else"), (b"5\n1\nnone\n" + zlib.compress(tar(FILES))[:5000], "is damaged"),
+        (b"5\n1\nnone\nnot zlib", "is damaged"),
+    ],
+)  # fmt: skip
+def test_a_bad_backup_of_adb_is_refused(shell: LocalShell, tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "phone.ab").write_bytes((b"ANDROID BACKUP\n" + data).ljust(600, b"\0"))
+    with pytest.raises(ImageError, match=words) as refused:
+        unpacked(shell, tmp_path / "phone.ab", tmp_path / "work")
+    assert refused.value.explanation.where == str(tmp_path / "phone.ab")
+    assert os.listdir(tmp_path / "work") == []
+
+
 def nandroid(folder: Path) -> dict[str, bytes]:
     """TWRP's: an archive in one piece, one in three, one packed, one that was cut (ClockworkMod), and an image."""
     folder.mkdir()

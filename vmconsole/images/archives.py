@@ -37,6 +37,9 @@ DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, Recursion
 """What tarfile raises for what is no tar; the last, for headers of headers of headers."""
 _UNPACK_IT = "Unpack it with tar where there is room."
 _GZIP = b"\x1f\x8b"
+_ADB = b"ANDROID BACKUP\n"
+_ADB_HEAD_BYTES = 16
+"""«5\\n1\\nnone\\n» and a little more: of AES-256, enough to be told."""
 _INVALID, _TRUNCATED = tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError  # type: ignore[attr-defined]  # not in the stubs
 _ANY_BYTES = "surrogateescape"
 _MOST_HEADER_BYTES = 1 << 20
@@ -127,9 +130,43 @@ def read_archive(stream: Stream) -> tarfile.TarFile:
 
 
 def unzipped(stream: Stream) -> Stream:
-    """What gzip packed, with its checksum looked at, unlike tarfile's own; others as they are."""
-    whole = Joined(b"", stream).peeked(len(_GZIP))
-    return gzip.GzipFile(fileobj=cast("IO[bytes]", whole), mode="rb") if whole.start == _GZIP else whole
+    """What gzip packed, with its checksum looked at, unlike tarfile's own, or what ``adb backup`` did; others as they
+    are. Raises ImageUnreadable for an encrypted backup."""
+    whole = Joined(b"", stream).peeked(len(_ADB))
+    if whole.start == _ADB:
+        return _of_adb(Joined(b"", stream).peeked(_ADB_HEAD_BYTES), stream)
+    if whole.start.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=cast("IO[bytes]", whole), mode="rb")
+    return whole
+
+
+def _of_adb(head: Joined, stream: Stream) -> Stream:
+    """Three lines of text after the first, version, compression and encryption, then a tar."""
+    lines = head.start.split(b"\n", 3)
+    if len(lines) < 4 or lines[1] not in {b"0", b"1"}:
+        raise ImageDamaged("The Android backup begins with something else than a backup does.")
+    if lines[2] != b"none":
+        raise ImageUnreadable("The Android backup is encrypted.", advice="Make one without a password.")
+    rest = Joined(lines[3], stream)
+    return _Inflated(rest) if lines[1] == b"1" else rest
+
+
+class _Inflated:
+    """What zlib packed; never more at once than was asked for."""
+
+    def __init__(self, packed: Stream) -> None:
+        self._packed, self._zlib, self._left = packed, zlib.decompressobj(), b""
+
+    def read(self, count: int, /) -> bytes:
+        while not self._zlib.eof:
+            data = self._left or self._packed.read(_CHUNK)
+            found = self._zlib.decompress(data, count)
+            self._left = self._zlib.unconsumed_tail
+            if found:
+                return found
+            if not data:
+                raise EOFError("it is cut off")
+        return b""
 
 
 def members_of(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

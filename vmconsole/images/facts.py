@@ -237,7 +237,8 @@ def _packing(magic: str, path: str) -> Packing:
     if magic.startswith("3aff26ed"):
         return Packing.SPARSE
     is_tar = magic.endswith("7573746172") or (magic.startswith("1f8b") and _TAR_NAME.search(path) is not None)
-    return Packing.TAR if is_tar else Packing.NONE
+    is_backup = magic.startswith("414e4452") and path.endswith(".ab")  # «ANDR» of «ANDROID BACKUP»
+    return Packing.TAR if is_tar or is_backup else Packing.NONE
 
 
 def _snapshot(found: dict[str, Any]) -> ImageSnapshot:

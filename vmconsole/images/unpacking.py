@@ -144,7 +144,7 @@ class _Unpacking:
             yield from self._of_parts(archives.whole_name(name), self._siblings(path))
             return
         found = 0
-        if not name.endswith(".win"):
+        if not name.endswith((".win", ".ab")):
             with self._cat(path) as stream:
                 for part in self._of_tar(stream):
                     found += 1
@@ -185,6 +185,9 @@ class _Unpacking:
             made.add(stream)
         except ImageDamaged as error:
             raise self._in_archive(error, name) from error
+        except ImageUnreadable as error:
+            found = error.explanation
+            raise ImageUnreadable(found.what, advice=found.advice, where=self._facts.path) from error
 
     def _finished(self, made: archives.FilesImage, name: str) -> ImageSource:
         try:
