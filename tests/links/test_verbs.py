@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from vmconsole.inventory import deltas
+from vmconsole.inventory.errors import OutOfRange
 from vmconsole.inventory.facts import Host, HostState
 from vmconsole.inventory.ids import HostId
 from vmconsole.inventory.limits import CpuCap, LimitRef, LimitWrite, Value
@@ -87,6 +88,14 @@ def test_a_maximum_has_a_flag_of_its_own() -> None:
 def test_the_whole_guests_cap_has_another_name_where_guests_are_capped_as_one() -> None:
     setter = asked(one("guest_cap", CpuCap(100_000, 5_000)), cap_parameter="vcpu")
     assert setter.arguments == ({"vcpu_period": 100_000, "vcpu_quota": 5_000},)
+
+
+@pytest.mark.parametrize("cap", [CpuCap(100_000, 999), CpuCap(999, 5_000), CpuCap(1_000_001, 5_000)])
+@pytest.mark.parametrize("cap_parameter", ["global", "vcpu"])
+def test_a_cap_that_no_kernel_takes_is_not_even_asked_for(cap: CpuCap, cap_parameter: str) -> None:
+    """libvirt's LXC driver puts it into the stored definition, and the container does not start any more."""
+    with pytest.raises(OutOfRange):
+        asked(one("guest_cap", cap), cap_parameter=cap_parameter)
 
 
 def test_facts_are_posted_when_they_differ_and_never_once_silenced() -> None:

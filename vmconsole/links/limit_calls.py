@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.inventory.errors import Unsupported
 from vmconsole.inventory.limits import CpuCap, LimitRef, LimitWrite, Value
+from vmconsole.quotas.cpucap import check_cap
 from vmconsole.quotas.memory_rows import UNLIMITED_KIB
 from vmconsole.quotas.rows import Call, Kind
 from vmconsole.quotas.sets import parse_set
@@ -44,8 +45,8 @@ class LimitSetter:
 
 
 def setter_of(write: LimitWrite, *, host_cpus: Callable[[], int], cap_parameter: str) -> LimitSetter:
-    """``host_cpus`` tells how many a CPU map has, and is asked for a pinning only; ``cap_parameter`` as in
-    ``inventory.facts.Host``."""
+    """Raises OutOfRange for a cap that no kernel takes. ``host_cpus`` tells how many a CPU map has, and is asked for a
+    pinning only; ``cap_parameter`` as in ``inventory.facts.Host``."""
     call, values = Call[write.call], dict(write.values)
     if call in _PLAIN:
         method, flags = _PLAIN[call]
@@ -85,6 +86,7 @@ def _parameters(values: Mapping[LimitRef, Value], cap_parameter: str) -> dict[st
         row = BY_KEY[ref.key]
         if row.kind is Kind.CAP:
             cap = value if isinstance(value, CpuCap) else CpuCap()
+            check_cap(cap)  # libvirt's LXC driver stores anything, and the container would not start
             prefix = cap_parameter if ref.key == "guest_cap" else row.parameter
             found[f"{prefix}_period"] = cap.period_us
             found[f"{prefix}_quota"] = NO_QUOTA if cap.quota_us is None else cap.quota_us
