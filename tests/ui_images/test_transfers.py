@@ -267,7 +267,7 @@ def test_pasting_what_is_no_file_says_so(make_editor: Any, clean_clipboard: None
     assert session.changes() == ()
 
 
-def test_from_one_image_to_another(make_editor: Any, qtbot: QtBot) -> None:
+def test_from_one_image_to_another(make_editor: Any, qtbot: QtBot, context: Any) -> None:
     first, session = make_editor()
     second, other = make_editor(tree=folder(inbox=folder()))
     drop(second, promise(first, "<b>bold"), "inbox")
@@ -277,6 +277,8 @@ def test_from_one_image_to_another(make_editor: Any, qtbot: QtBot) -> None:
     assert inbox["<b>bold"].data == b"not rich\n"
     assert "export" not in session.calls, "no copy that belongs to this user was made"
     assert "as they were in the other image" in second.note.text.text()
+    staged = context.profile.cache_dir / "dragged-out"
+    qtbot.waitUntil(lambda: not list(staged.glob("*/bundle")))  # it does not stay to fill the disk
 
 
 def test_what_it_is_goes_to_the_other_image_with_it(make_editor: Any, qtbot: QtBot) -> None:
@@ -358,8 +360,14 @@ def test_old_staged_files_go_when_new_ones_come(tmp_path: Path, qtbot: QtBot, mo
     now = staging.new_folder()
     assert old.exists()
     monkeypatch.setattr("vmconsole.ui.image_editor.staging.KEPT_S", 0.0)
-    staging.new_folder()
+    staging.hold(held := staging.new_folder())
     qtbot.waitUntil(lambda: not old.exists() and not now.exists())
+    last = staging.new_folder()
+    assert held.exists(), "it is in use"
+    staging.drop(tmp_path)
+    staging.let_go(held)
+    staging.new_folder()
+    qtbot.waitUntil(lambda: not held.exists() and not last.exists())
     staging.close()
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.image_editor.desk import ImageDesk
     from vmconsole.ui.image_editor.look import Look
     from vmconsole.ui.image_editor.ownership_box import OwnershipBox
+    from vmconsole.ui.image_editor.staging import Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,17 @@ class BringIn(QObject):
     note = Signal(str, str)
 
     def __init__(
-        self, desk: ImageDesk, browser: Browser, ownership: OwnershipBox, words: Words, look: Look, window: QWidget
+        self,
+        desk: ImageDesk,
+        browser: Browser,
+        staging: Staging,
+        ownership: OwnershipBox,
+        words: Words,
+        look: Look,
+        window: QWidget,
     ) -> None:
         super().__init__(window)
-        self._desk, self._browser, self._ownership = desk, browser, ownership
+        self._desk, self._browser, self._staging, self._ownership = desk, browser, staging, ownership
         self._words, self._look, self._window = words, look, window
 
     def take(self, data: QMimeData, folder: str) -> None:
@@ -119,19 +127,39 @@ class BringIn(QObject):
             self.problem.emit(problem)
         self.note.emit(self.tr("Nothing was brought in."), "")
 
+    def _claimed(self, bundle: Path) -> Path:
+        """The bundle in a folder of ours, where it stays until it was read, and no longer."""
+        try:
+            own = self._staging.new_folder()
+        except OSError:
+            return bundle
+        try:
+            moved = bundle.rename(own / bundle.name)
+        except OSError:
+            self._staging.drop(own)
+            return bundle  # on another filesystem: the giver's folder will do, and stays the giver's
+        self._staging.hold(own)
+        return moved
+
     def _carry_in(self, bundle: Path, skipped: tuple[str, ...], folder: str, choices: tuple[Conflict, ...]) -> None:
+        bundle = self._claimed(bundle)
+
         def done(result: Transferred) -> None:
+            self._staging.drop(bundle.parent)
             self.note.emit(*self._done_words(result))
             self.brought.emit(with_skipped(result, skipped), folder)
 
+        def failed(problem: Explanation) -> None:
+            self._staging.drop(bundle.parent)
+            self._on_not_arrived(problem)
+
         def stopped() -> None:
+            self._staging.drop(bundle.parent)
             self._on_not_arrived(None)
             self._browser.reload()
 
-        self._desk.ask(
-            self._desk.session.carry_in(bundle, folder, choices=choices), done,
-            failed=self._on_not_arrived, cancelled=stopped,
-        )  # fmt: skip
+        carrying = self._desk.session.carry_in(bundle, folder, choices=choices)
+        self._desk.ask(carrying, done, failed=failed, cancelled=stopped)
 
     def _done_words(self, result: Transferred) -> tuple[str, str]:
         count = self.tr("1 file was brought in.") if result.files == 1 else self.tr("{n} files were brought in.")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmconsole.ui.image_editor.desk import ImageDesk
+    from vmconsole.ui.image_editor.staging import Staging
 
 CARRIED = "application/x-vmconsole-carried"
 LOOK_EVERY_MS = 100
@@ -66,9 +67,13 @@ class Offer:
 class Carry(QObject):
     """The giving end. ``begin`` waits until it is wanted."""
 
-    def __init__(self, desk: ImageDesk, guest_paths: Sequence[str], offer: Offer, parent: QObject) -> None:
+    def __init__(
+        self, desk: ImageDesk, guest_paths: Sequence[str], offer: Offer, staging: Staging, parent: QObject
+    ) -> None:
+        """``staging`` made the offer's folder."""
         super().__init__(parent)
         self._desk, self._paths, self.offer = desk, tuple(guest_paths), offer
+        self._staging = staging
         self._since = time.monotonic()
         self._look = QTimer(self)
         self._look.setInterval(LOOK_EVERY_MS)
@@ -81,9 +86,10 @@ class Carry(QObject):
     def _on_look(self) -> None:
         if not self.offer.folder.exists() or time.monotonic() > self._since + KEPT_S:
             self._look.stop()
-            self.deleteLater()
+            self.deleteLater()  # nobody wanted it
         elif (self.offer.folder / _WANTED).exists():
             self._look.stop()
+            self._staging.hold(self.offer.folder)
             carrying = self._desk.session.carry_out(self._paths, self.offer.folder)
             self._desk.ask(carrying, self._on_done, failed=self._on_failed, cancelled=lambda: self._end(["cancelled"]))
 
@@ -99,6 +105,7 @@ class Carry(QObject):
             half = self.offer.folder / f"{_OUTCOME}.new"
             half.write_text(json.dumps(outcome, ensure_ascii=True), encoding="ascii")
             half.rename(self.offer.folder / _OUTCOME)
+        self._staging.let_go(self.offer.folder)
         self.deleteLater()
 
 

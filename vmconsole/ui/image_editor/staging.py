@@ -23,14 +23,32 @@ class Staging:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._made: dict[Path, float] = {}
+        self._held: set[Path] = set()
 
     def new_folder(self) -> Path:
         """A fresh, empty folder. Raises OSError when the disk is full or read-only."""
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._root))
-        self._drop([old for old, made in self._made.items() if time.monotonic() - made > KEPT_S])
+        now = time.monotonic()
+        self._drop([old for old, made in self._made.items() if now - made > KEPT_S and old not in self._held])
         self._made[folder] = time.monotonic()
         return folder
+
+    def hold(self, folder: Path) -> None:
+        """It is in use, and stays however long that takes, until ``let_go``."""
+        self._held.add(folder)
+
+    def let_go(self, folder: Path) -> None:
+        """It is not in use any more; it still stays for a while."""
+        if folder in self._held:
+            self._held.remove(folder)
+            self._made[folder] = time.monotonic()
+
+    def drop(self, folder: Path) -> None:
+        """It is not wanted any more. Nothing that was not made here is touched."""
+        self._held.discard(folder)
+        if folder in self._made:
+            self._drop([folder])
 
     def close(self) -> None:
         self._drop(list(self._made))

@@ -68,7 +68,7 @@ class Transfers(QObject):
         browser.below.addWidget(self.ownership)
         words = words or Words(self.tr("Nothing of it reaches the disk before Apply."), takes_carried=True)
         self._gives_carried = words.takes_carried
-        self.bringing = BringIn(desk, browser, self.ownership, words, look, window)
+        self.bringing = BringIn(desk, browser, staging, self.ownership, words, look, window)
         self.bringing.brought.connect(self._on_brought)
         self.bringing.problem.connect(self.problem)
         self.bringing.note.connect(self.note)
@@ -229,7 +229,7 @@ class Transfers(QObject):
         disk = names.base_of(source.path)
         where = self.tr("{disk} on {host}").format(disk=disk, host=source.where) if source.where else disk
         offer = Offer(folder, os.getpid(), source.guest_name or where, tops)
-        Carry(self._desk, guest_paths, offer, self).begin()
+        Carry(self._desk, guest_paths, offer, self._staging, self).begin()
         return offer
 
     @Slot()
