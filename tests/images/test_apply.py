@@ -274,7 +274,7 @@ class SpoilingShell(DyingShell):
         self._image = image
 
     def run(self, command: str, *, deadline_s: float, feed: bytes = b"") -> Completed:
-        if command.startswith("qemu-img map"):
+        if "qemu-img map" in command:
             disks.run("qemu-io", "-f", "qcow2", "-c", "write -P 0x66 8M 512", self._image)
         return super().run(command, deadline_s=deadline_s, feed=feed)
 

@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLabel, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QWidget,
+)
 
 from tests.ui_images.editor_fakes import SOURCE, FakeSession, Node, file, folder
 from vmconsole.images.messages import EntryKind, ImageMode, Progressed, SessionState, StateChanged
 from vmconsole.inventory.errors import Explanation, ImageInUse
 from vmconsole.ui.error_view import ErrorView
-from vmconsole.ui.image_editor.look import Tone, tone_colours
+from vmconsole.ui.image_editor.look import Look, Tone, tone_colours
+from vmconsole.ui.image_editor.opening_page import OpeningPage
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -316,3 +325,27 @@ def test_the_fake_keeps_the_real_surface() -> None:
         real, ours = (inspect.signature(getattr(kind, name)) for kind in (ImageSession, FakeSession))
         assert list(real.parameters) == list(ours.parameters), name
     assert SOURCE.path
+
+
+def test_an_apply_tells_its_rate_and_the_time_left(qtbot: QtBot) -> None:
+    """Where the whole page says what is under way: the bar stands for the step, and another step begins anew."""
+    now = [100.0]
+    frame = QWidget()
+    qtbot.addWidget(frame)
+    page = OpeningPage(Look.make(frame), frame, clock=lambda: now[0])
+    page.begin("Writing the draft")
+    page.add_step("Carrying the draft to the host")
+    for position in (0, 2 << 20, 4 << 20):
+        page.take(Progressed("Carrying the draft to the host", position, 10 << 20))
+        now[0] += 1.0
+    assert page.bar.maximum() > 0
+    assert page.bar.value() == page.bar.maximum() * 4 // 10
+    assert page.elapsed.text().endswith("· 4.00 / 10.0 MiB · 2.00 MiB/s · 3 s left"), page.elapsed.text()
+    page.take(Progressed("Writing the image", 0, 10 << 20))
+    assert page.steps.text().splitlines() == ["✓ Carrying the draft to the host", "▸ Writing the image"]
+    assert "/s" not in page.elapsed.text(), "the rate of another step"
+    page.add_step("Looking again")
+    assert page.bar.maximum() == 0
+    page.show_end("Done", "")
+    page.take(Progressed("late", 1, 2))
+    assert "late" not in page.steps.text()

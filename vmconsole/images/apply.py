@@ -62,6 +62,7 @@ class Apply:
         self._carrier: subprocess.Popen[bytes] | None = None
         self.has_begun = False
         """Whether the image may have been written."""
+        self._journal_bytes = 0
 
     @property
     def _where(self) -> str:
@@ -191,8 +192,17 @@ class Apply:
             if state != "running":
                 return state.strip(), log
             done = re.findall(r"\(([\d.]+)/100%\)", log)
-            self._report("Writing the image", int(float(done[-1]) * 100) if done else 0, 10_000)
+            total = self._size_of_journal()
+            self._report("Writing the image", int(total * float(done[-1]) / 100) if done else 0, total)
             time.sleep(_POLL_S)
+
+    def _size_of_journal(self) -> int:
+        """Bytes that are written, nearly: so that a rate and the time left can be told."""
+        if not self._journal_bytes:
+            draft = shlex.quote(f"{self._facts.journal_folder}/draft.qcow2")
+            out = self._run(f"stat -c %s -- {draft} 2>/dev/null || echo 0", "The journal cannot be read.").out
+            self._journal_bytes = int(out)
+        return self._journal_bytes
 
     def _give_up(self, result: str, log: str, *, is_first: bool) -> None:
         """Raise for a failed commit. If it surely had not written yet, the journal goes and only the draft stays."""
@@ -233,8 +243,10 @@ class Apply:
             ).out
         )
         ranges = journal.ranges_of(extents, most=_MOST_RANGES)
-        for number, (start, length) in enumerate(ranges):
-            self._report("Verifying", number, len(ranges))
+        done, total = 0, sum(length for _, length in ranges)
+        for start, length in ranges:
+            self._report("Verifying", done, total)
+            done += length
             compare = journal.compare_command(facts.journal_folder, facts.path, facts.format, start, length)
             self._run(compare, "The image does not have what was written to it.", deadline_s=_LONG_S)
 

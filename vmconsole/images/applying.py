@@ -78,6 +78,8 @@ class Applying:
     def cancel(self) -> None:
         """Stop, as long as nothing is written on the host. Any thread."""
         self._is_cancelled = True
+        if any(apply.has_begun for apply in self._applies):
+            self.step("It cannot be stopped any more, as half of a disk would be left; the host is writing")
         for apply in list(self._applies):
             apply.cancel()
 

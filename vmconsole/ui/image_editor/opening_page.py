@@ -12,10 +12,12 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 
 from vmconsole.ui.error_view import NOBODY, ErrorView
 from vmconsole.ui.image_editor.look import bold, plain_label
+from vmconsole.ui.image_editor.progress_strip import Gauge, move_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vmconsole.images.messages import Progressed
     from vmconsole.inventory.errors import Explanation
     from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.image_editor.look import Look
@@ -46,6 +48,7 @@ class OpeningPage(QWidget):
         self._formats = look.formats
         self._clock = clock
         self._began = 0.0
+        self._gauge, self._figures = Gauge(look.formats, clock), ""
         self.headline = bold(plain_label("", self, name=self.tr("What is happening")), larger=1.3)
         self.error = ErrorView(look.theme, self, helped_by=helped_by)
         self.steps = plain_label("", self, name=self.tr("Steps so far"))
@@ -104,6 +107,7 @@ class OpeningPage(QWidget):
         self._began = self._clock()
         self.headline.setText(headline)
         self.steps.clear()
+        self._forget_figures()
         self._show_only(self.bar, self.steps, self.elapsed, self.cancel)
         self._on_tick()
         self._tick.start()
@@ -114,6 +118,22 @@ class OpeningPage(QWidget):
         done = [line.removeprefix("▸ ").removeprefix("✓ ") for line in self.steps.text().splitlines()]
         if words and words not in done[-1:]:
             self.steps.setText("\n".join([*(f"✓ {line}" for line in done), f"▸ {words}"]))
+            self._forget_figures()
+
+    def take(self, progress: Progressed) -> None:
+        """How far the step is: the bar stands for it, with the amount, the rate and the time left."""
+        if self.bar.isHidden():
+            return
+        if progress.total > 0:
+            self.add_step(progress.words)
+        move_bar(self.bar, progress)
+        self._figures = self._gauge.take(progress)
+        self._on_tick()
+
+    def _forget_figures(self) -> None:
+        self._gauge.clear()
+        self._figures = ""
+        self.bar.setRange(0, 0)
 
     def show_problem(self, headline: str, problem: Explanation) -> None:
         """It did not work: why, and Try Again."""
@@ -145,4 +165,5 @@ class OpeningPage(QWidget):
 
     @Slot()
     def _on_tick(self) -> None:
-        self.elapsed.setText(self._formats.age(self._clock() - self._began))
+        age = self._formats.age(self._clock() - self._began)
+        self.elapsed.setText(f"{age} · {self._figures}" if self._figures else age)

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QTimer, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from vmconsole.ui.image_editor.look import plain_label
@@ -52,6 +52,43 @@ class Rate:
         self._seen.clear()
 
 
+class Gauge:
+    """How far something is, in words: the amount, the rate, the time left."""
+
+    def __init__(self, formats: Formats, clock: Callable[[], float] = time.monotonic) -> None:
+        self._formats, self._rate = formats, Rate(clock)
+
+    @property
+    def has_rate(self) -> bool:
+        return bool(self._rate.bytes_per_s)
+
+    def take(self, progress: Progressed) -> str:
+        self._rate.take(progress.position)
+        rate = self._rate.bytes_per_s
+        if progress.total > 0:
+            parts = [self._formats.size_of(progress.position, progress.total)]
+        else:
+            parts = [self._formats.size(progress.position)] if progress.position else []
+        if rate:
+            parts.append(self._formats.rate(rate))
+            if progress.total > progress.position:
+                left = self._formats.age((progress.total - progress.position) / rate)
+                parts.append(QCoreApplication.translate("Gauge", "{time} left").format(time=left))
+        return " · ".join(parts)
+
+    def clear(self) -> None:
+        self._rate.clear()
+
+
+def move_bar(bar: QProgressBar, progress: Progressed) -> None:
+    """As far as it is; to and fro where nobody knows the whole."""
+    if progress.total > 0:
+        bar.setRange(0, _STEPS)
+        bar.setValue(min(_STEPS, progress.position * _STEPS // progress.total))
+    else:
+        bar.setRange(0, 0)
+
+
 class ProgressStrip(QFrame):
     """``cancel_wanted`` when the user has enough of waiting."""
 
@@ -64,7 +101,7 @@ class ProgressStrip(QFrame):
         self._formats = formats
         self._clock = clock
         self._began = 0.0
-        self._rate = Rate(clock)
+        self._gauge = Gauge(formats, clock)
         self.words = plain_label("", self, name=self.tr("What is being done"))
         self.figures = plain_label("", self, name=self.tr("How far it is"))
         self.bar = QProgressBar(self)
@@ -92,7 +129,7 @@ class ProgressStrip(QFrame):
 
     def begin(self, words: str) -> None:
         self._began = self._clock()
-        self._rate.clear()
+        self._gauge.clear()
         self.words.setText(words)
         self.figures.clear()
         self.bar.setRange(0, 0)
@@ -106,28 +143,10 @@ class ProgressStrip(QFrame):
 
     def take(self, progress: Progressed) -> None:
         """A word from the session on how far it is."""
-        self._rate.take(progress.position)
         if progress.words:
             self.words.setText(progress.words)
-        if progress.total > 0:
-            self.bar.setRange(0, _STEPS)
-            self.bar.setValue(min(_STEPS, progress.position * _STEPS // progress.total))
-        else:
-            self.bar.setRange(0, 0)
-        self.figures.setText(self._figures(progress))
-
-    def _figures(self, progress: Progressed) -> str:
-        rate = self._rate.bytes_per_s
-        if progress.total > 0:
-            parts = [self._formats.size_of(progress.position, progress.total)]
-        else:
-            parts = [self._formats.size(progress.position)]
-        if rate:
-            parts.append(self._formats.rate(rate))
-            if progress.total > progress.position:
-                left = self._formats.age((progress.total - progress.position) / rate)
-                parts.append(self.tr("{time} left").format(time=left))
-        return " · ".join(parts)
+        move_bar(self.bar, progress)
+        self.figures.setText(self._gauge.take(progress))
 
     @Slot()
     def _on_delay(self) -> None:
@@ -136,5 +155,5 @@ class ProgressStrip(QFrame):
 
     @Slot()
     def _on_tick(self) -> None:
-        if not self._rate.bytes_per_s and self.bar.maximum() == 0:
+        if not self._gauge.has_rate and self.bar.maximum() == 0:
             self.figures.setText(self._formats.age(self._clock() - self._began))

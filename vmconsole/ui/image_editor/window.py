@@ -166,6 +166,7 @@ class ImageEditorWindow(QMainWindow):
         self.desk.state_changed.connect(self._on_state)
         self.desk.failed.connect(self.problem.show_problem)
         self.desk.progressed.connect(self.progress.take)
+        self.desk.progressed.connect(self.opening.take)
         self.desk.busy_changed.connect(self._on_busy)
         self.desk.changes_changed.connect(self._on_changes)
         for speaker in (self.transfers.problem, self.actions_on_files.problem):
