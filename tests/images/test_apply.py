@@ -45,7 +45,7 @@ def drafted(shell: LocalShell, image: Path, work: Path, *, image_format: str = "
 
 
 def record(draft: Draft, image_format: str = "qcow2") -> journal.Record:
-    return journal.Record(draft.id, 1, image_format)
+    return journal.Record(draft.id, 1, image_format, identity=draft.identity)
 
 
 def carry_and_commit(apply: Apply, draft: Draft) -> None:
