@@ -31,7 +31,8 @@ class OwnershipBox(QWidget):
         ):
             self.box.addItem(text, ownership.value)
             self.box.setItemData(self.box.count() - 1, tip, 3)
-        self.box.setToolTip(self.tr("Whom files belong to that are dropped, pasted or imported here"))
+        whose = self.tr("Whom files of this computer belong to that are dropped, pasted or imported here.")
+        self.box.setToolTip("\n".join([whose, self.tr("Files of another image stay whose they are.")]))
         kept = profile.get(KEY) if profile is not None else None
         self.box.setCurrentIndex(max(0, self.box.findData(kept)))
         self.box.currentIndexChanged.connect(self._on_changed)
