@@ -123,6 +123,8 @@ def test_unknown_values_of_the_newest_frame_are_filled_and_known_ones_kept() -> 
     history.fill_unknown(["b", "a", "newcomer"], rows(5, 6, 7))
     assert history.latest("a")[CPU] == 1
     assert history.latest("b")[CPU] == 5
+    assert history.rows(["b", "a"])[:, CPU].tolist() == [5, 1]
+    assert np.isnan(history.rows(["newcomer"])).all()
 
 
 def test_tails_give_one_line_per_guest_in_the_asked_order() -> None:
@@ -145,6 +147,7 @@ def test_nothing_yet() -> None:
     history.fill_unknown(["a"], rows(1))
     assert history.latest("a") is None
     assert history.tails(["a"], CPU, 5).shape == (1, 0)
+    assert np.isnan(history.rows(["a"])).all()
     assert history.tails([], CPU, 5).shape[0] == 0
 
 

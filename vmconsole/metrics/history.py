@@ -127,6 +127,15 @@ class Tier:
         row: Values = block.values[block.count - 1, slot].copy()
         return row
 
+    def latest_of(self, slots: Slots) -> Values:
+        """The newest rows of several guests at once: shape (len(slots), FIGURE_COUNT)."""
+        found = np.full((len(slots), FIGURE_COUNT), np.nan, dtype=np.float32)
+        if self._blocks:
+            block = self._blocks[-1]
+            fits = slots < block.slots
+            found[fits] = block.values[block.count - 1, slots[fits]]
+        return found
+
     def tail(self, slots: Slots, figure: Figure, points: int) -> Values:
         """The newest ``points`` of several guests at once: shape (len(slots), ≤ points)."""
         parts = self._newest(min(points, self._length))
@@ -244,6 +253,10 @@ class History:
         """The newest frame's row, or None for a guest that has none."""
         slot = self._slot_of.get(uuid)
         return None if slot is None or self._fine.is_empty else self._fine.latest(slot)
+
+    def rows(self, uuids: Sequence[str]) -> Values:
+        """The newest rows of several known guests: shape (len(uuids), FIGURE_COUNT). KeyError for an unknown one."""
+        return self._fine.latest_of(np.array([self._slot_of[u] for u in uuids], dtype=np.intp))
 
     def tails(self, uuids: Sequence[str], figure: Figure, points: int) -> Values:
         """Sparkline data of several known guests: shape (len(uuids), ≤ points). KeyError for an unknown one."""

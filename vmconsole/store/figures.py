@@ -124,6 +124,10 @@ class HostFigures:
     def has(self, uuid: str) -> bool:
         return uuid in self._history
 
+    def rows(self, uuids: Sequence[str]) -> NDArray[np.float32]:
+        """``row`` of guests for which ``has`` is true: shape (len(uuids), FIGURE_COUNT)."""
+        return self._history.rows(uuids)
+
     def tails(self, uuids: Sequence[str], figure: Figure, points: int) -> NDArray[np.float32]:
         """Sparklines of guests for which ``has`` is true: shape (len(uuids), ≤ points)."""
         return self._history.tails(uuids, figure, points)

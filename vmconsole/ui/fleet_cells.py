@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ translate = QCoreApplication.translate
 Texts = tuple[str, ...]
 Row = HostId | GuestId | GroupId
 AWAY = {HostState.NOT_ANSWERING, HostState.FAILED}
-SUMMED = tuple(figure for column in COLUMNS for figure in column.figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +189,10 @@ class FleetCells:
 
         figures = self._store.figures(wanted)
         uuids = [uuid for uuid in self._store.guests_of(wanted) if figures.has(uuid)]
-        total = [math.nan] * FIGURE_COUNT
-        for figure in SUMMED if uuids else ():
-            values = figures.tails(uuids, figure, 1)
-            if not np.isnan(values).all():
-                total[figure] = float(np.nansum(values))
+        rows = figures.rows(uuids)
+        known = ~np.isnan(rows)
+        sums = np.where(known, rows, 0.0).sum(axis=0, dtype=np.float64)
+        total: Sequence[float] = np.where(known.any(axis=0), sums, np.nan).tolist()
         return total
 
     def _counts(self, wanted: HostId) -> tuple[int, int]:
