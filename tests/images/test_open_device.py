@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,6 @@ from vmconsole.inventory.errors import ImageError, ImageInUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from vmconsole.links.ssh import LocalShell
 
@@ -40,12 +41,27 @@ def device(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """Where it may be mounted; nothing is mounted there afterwards."""
+def place(tmp_path: Path) -> Path:
+    """Where it may be mounted."""
     folder = tmp_path / "mounted"
     folder.mkdir()
-    yield folder
-    subprocess.run(["umount", "-q", str(folder)], check=False)
+    return folder
+
+
+@contextlib.contextmanager
+def mounted(device: str, place: Path, *options: str) -> Iterator[Path]:
+    """Mounted where only we reach it: a mount of all would be copied into each walled process that starts meanwhile,
+    and hold the device until that ends."""
+    script = 'mount "$@" && echo mounted && read -r _; for last; do :; done; umount "$last"'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", *options, device, str(place)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as elsewhere:
+        assert elsewhere.stdout is not None
+        assert elsewhere.stdout.readline() == b"mounted\n"
+        try:
+            yield Path(f"/proc/{elsewhere.pid}/root", *place.parts[1:])
+        finally:
+            elsewhere.communicate(b"\n")
+    assert elsewhere.returncode == 0, "it is not unmounted"
 
 
 def test_a_device_that_its_host_has_mounted_is_to_look_only(shell: LocalShell, device: str, place: Path) -> None:
@@ -61,29 +77,24 @@ def test_a_device_that_its_host_has_mounted_is_to_look_only(shell: LocalShell, d
     with pytest.raises(ImageInUse, match="in use by this computer itself"):
         device_use.check_free(shell, facts)
     disks.run("umount", place)
-    device_use.check_free(shell, facts)
 
 
 def test_a_mount_that_lsblk_cannot_see_is_seen_by_the_kernel(shell: LocalShell, device: str, place: Path) -> None:
-    mount = 'mount -o ro,noload "$0" "$1" && echo mounted && read -r _'
-    command = ["unshare", "-m", "sh", "-c", mount, device, str(place)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as elsewhere:
-        assert elsewhere.stdout is not None
-        assert elsewhere.stdout.readline() == b"mounted\n"
-        held = device_use.why_held(shell, look_at(shell, ImageSource(device, "raw")))
-        elsewhere.communicate(b"\n")
+    facts = look_at(shell, ImageSource(device, "raw"))
+    with mounted(device, place, *LOOK):
+        held = device_use.why_held(shell, facts)
     assert held is not None
     assert held.cause == "Its kernel says that it is busy."
+    device_use.check_free(shell, facts)
 
 
 def test_what_is_written_to_a_device_changes_its_identity(shell: LocalShell, device: str, place: Path) -> None:
     before = look_at(shell, ImageSource(device, "raw")).identity
-    disks.run("mount", *LOOK, device, place)
-    disks.run("umount", place)
+    with mounted(device, place, *LOOK):
+        pass
     assert look_at(shell, ImageSource(device, "raw")).identity == before
-    disks.run("mount", device, place)
-    (place / "else.txt").write_text("of the host\n")
-    disks.run("umount", place)
+    with mounted(device, place) as there:
+        (there / "else.txt").write_text("of the host\n")
     assert look_at(shell, ImageSource(device, "raw")).identity != before
 
 
@@ -105,6 +116,7 @@ def test_who_holds_a_device_is_said(out: str, found: tuple[str, ...]) -> None:
 
 
 @pytest.mark.appliance
+@pytest.mark.timeout(900)
 def test_a_draft_of_a_device_is_applied_unless_it_is_mounted_meanwhile(
     shell: LocalShell, device: str, place: Path, tmp_path: Path
 ) -> None:
@@ -115,21 +127,21 @@ def test_a_draft_of_a_device_is_applied_unless_it_is_mounted_meanwhile(
         assert (overview.mode, overview.format) == (ImageMode.DRAFT, "raw")
         assert opened.read("/sda/proof.txt") == b"this is a device\n"
         done(opened.session.write_file("/sda/new.txt", b"new\n"))
-        disks.run("mount", *LOOK, device, place)
-        with pytest.raises(ImageInUse, match="nothing is written"):
-            done(opened.session.apply())
-        assert not (place / "new.txt").exists()
-        disks.run("umount", place)
+        with mounted(device, place, *LOOK) as there:
+            with pytest.raises(ImageInUse, match="nothing is written"):
+                done(opened.session.apply())
+            assert not (there / "new.txt").exists()
         assert opened.session.state is SessionState.READY
         done(opened.session.apply())
-        disks.run("mount", *LOOK, device, place)
-        assert (place / "new.txt").read_bytes() == b"new\n"
-        assert (place / "proof.txt").read_bytes() == b"this is a device\n"
+        with mounted(device, place, *LOOK) as there:
+            assert (there / "new.txt").read_bytes() == b"new\n"
+            assert (there / "proof.txt").read_bytes() == b"this is a device\n"
     finally:
         close(opened)
 
 
 @pytest.mark.appliance
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 def test_a_device_that_was_written_meanwhile_is_refused(
     shell: LocalShell, device: str, place: Path, tmp_path: Path
@@ -138,21 +150,20 @@ def test_a_device_that_was_written_meanwhile_is_refused(
     try:
         done(opened.session.open(), deadline_s=LAUNCH_S)
         done(opened.session.write_file("/sda/new.txt", b"new\n"))
-        disks.run("mount", device, place)
-        (place / "else.txt").write_text("of the host\n")
-        disks.run("umount", place)
+        with mounted(device, place) as there:
+            (there / "else.txt").write_text("of the host\n")
         with pytest.raises(ImageError, match="changed by somebody else"):
             done(opened.session.apply())
     finally:
         close(opened)
-    disks.run("mount", device, place)
-    assert sorted(p.name for p in place.iterdir()) == ["else.txt", "lost+found", "proof.txt"]
     again = session_on(tmp_path / "device.raw", shell, tmp_path / "work", ImageSource(device, "raw"))
-    try:
-        overview = done(again.session.open(), deadline_s=LAUNCH_S)
-        assert overview.mode is ImageMode.LOOK_ONLY
-        assert overview.mode_reason is not None
-        assert "in use by this computer" in overview.mode_reason.what
-        assert again.read("/sda/else.txt") == b"of the host\n"
-    finally:
-        close(again)
+    with mounted(device, place) as there:
+        assert sorted(p.name for p in there.iterdir()) == ["else.txt", "lost+found", "proof.txt"]
+        try:
+            overview = done(again.session.open(), deadline_s=LAUNCH_S)
+            assert overview.mode is ImageMode.LOOK_ONLY
+            assert overview.mode_reason is not None
+            assert "in use by this computer" in overview.mode_reason.what
+            assert again.read("/sda/else.txt") == b"of the host\n"
+        finally:
+            close(again)
