@@ -57,11 +57,27 @@ def test_it_waits_for_its_image_and_survives_a_kvm_that_breaks(tmp_path: Path, m
     assert [e.name for e in done(session.list_folder("/sda1")).entries if e.name != "lost+found"] == ["hello"]
     done(session.write_file("/sda1/new", b"written"))
     assert done(session.read_file("/sda1/new", limit_bytes=100)).data == b"written"
+    check_steps(session)
+    assert session.pids == pids, "the same one after an undo"
+    done(session.apply())
+    raw = tmp_path / "applied.raw"
+    disks.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
+    assert disks.run("debugfs", "-R", "cat /new", f"{raw}?offset={1 << 20}") == "written"
     session.close()
     assert session.wait_closed(60)
     waiting.close()
     shell.close()
     disks.until(lambda: not any(map(disks.alive, pids)), what="nothing is left")
+
+
+def check_steps(session: ImageSession) -> None:
+    """Each change is a layer of its own, also below a disk that was plugged: undone and redone one by one."""
+    done(session.write_file("/sda1/other", b"2"))
+    done(session.undo())
+    assert [c.path for c in session.changes()] == ["/sda1/new"], "both changes were one step"
+    assert [e.name for e in done(session.list_folder("/sda1")).entries if e.name != "lost+found"] == ["hello", "new"]
+    done(session.redo())
+    assert done(session.read_file("/sda1/other", limit_bytes=100)).data == b"2"
 
 
 def partitioned(folder: Path) -> Path:
