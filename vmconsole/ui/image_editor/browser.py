@@ -316,7 +316,9 @@ class Browser(QWidget):
         if shown == total:
             self.status.setText(count)
         else:
-            self.status.setText(self.tr("{shown} of {entries}").format(shown=shown, entries=count))
+            words = self.tr("{shown} of {entries}").format(shown=shown, entries=count)
+            more = self.tr("{words}: the filter finds the others") if self.model.is_cut else "{words}"
+            self.status.setText(more.format(words=words))
 
     def _update_actions(self) -> None:
         self.back_action.setEnabled(self._history.can_go_back)

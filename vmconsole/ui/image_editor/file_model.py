@@ -42,6 +42,12 @@ _LETTERS = {
     EntryKind.UNKNOWN: "?",
 }
 
+_SHARE = 4
+"""What comes waits until it is a fourth of what is there: so many small parts cost no more than few big ones."""
+MOST_ROWS = 50_000
+"""No more rows are shown: the view goes through all of them whenever some come, and a guest may make a folder of
+millions. The filter looks at all entries, and those that it lets through are shown."""
+
 _PLAIN = (
     Qt.ItemFlag.ItemIsSelectable
     | Qt.ItemFlag.ItemIsEnabled
@@ -88,11 +94,14 @@ class FileModel(QAbstractTableModel):
         super().__init__(parent)
         self._look = look
         self._entries: dict[str, Entry] = {}
+        self._waiting: dict[str, Entry] = {}
         self._order: list[str] = []
         self._texts: dict[str, tuple[str, ...]] = {}
         self._matches: Callable[[str], bool] = names.matcher("")
         self._sort = (NAME, Qt.SortOrder.AscendingOrder)
         self.may_rename = False
+        self.is_cut = False
+        """There are more entries than rows."""
         self.columns = (
             Column(self.tr("Name"), name_text, lambda e: e.name.casefold()),
             Column(self.tr("Size"), self._size_text, lambda e: e.size_bytes or 0, right=True),
@@ -110,11 +119,11 @@ class FileModel(QAbstractTableModel):
     @property
     def names(self) -> frozenset[str]:
         """All names of the folder, also those that the filter hides."""
-        return frozenset(self._entries)
+        return frozenset(self._entries) | self._waiting.keys()
 
     @property
     def total(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + len(self._waiting)
 
     def entry(self, index: AnyIndex) -> Entry | None:
         row = index.row()
@@ -137,17 +146,33 @@ class FileModel(QAbstractTableModel):
     def set_entries(self, entries: Iterable[Entry]) -> None:
         """Another folder, or the same one read again."""
         self.beginResetModel()
-        self._entries = {entry.name: entry for entry in entries}
+        self._entries, self._waiting = {entry.name: entry for entry in entries}, {}
         self._texts.clear()
         self._order = self._wanted_order()
         self.endResetModel()
         self.shown_changed.emit()
 
     def add_entries(self, entries: Iterable[Entry]) -> None:
-        """More of the same folder. Rows are added at the end where the order allows it, which is cheap."""
-        more = {entry.name: entry for entry in entries if entry.name not in self._entries}
+        """More of the same folder. Rows are added at the end where the order allows it, which is cheap; what comes in
+        small parts to many rows waits for more, and ``set_entries`` or ``flush`` shows the last of it."""
+        self._waiting.update((entry.name, entry) for entry in entries if entry.name not in self._entries)
+        if len(self._waiting) * _SHARE >= len(self._entries):
+            self.flush()
+
+    def flush(self) -> None:
+        """Show what waits."""
+        more, self._waiting = self._waiting, {}
         self._entries.update(more)
+        room = MOST_ROWS - len(self._order)
+        is_in_order = self._sort == (NAME, Qt.SortOrder.AscendingOrder)
+        if room <= 0 and is_in_order:
+            # As it comes in that order, none of it would be shown.
+            self.is_cut = self.is_cut or any(self._matches(name) for name in more)
+            self.shown_changed.emit()
+            return
         wanted = self._ordered(e for e in more.values() if self._matches(e.name))
+        self.is_cut = self.is_cut or len(wanted) > room
+        wanted = wanted[:room] if is_in_order else wanted
         if self._goes_after(wanted):
             first = len(self._order)
             self.beginInsertRows(QModelIndex(), first, first + len(wanted) - 1)
@@ -167,17 +192,22 @@ class FileModel(QAbstractTableModel):
 
     def has_exactly(self, entries: Sequence[Entry]) -> bool:
         """Whether these are the folder's entries as it has them."""
+        self.flush()
         return len(entries) == len(self._entries) and all(self._entries.get(e.name) is e for e in entries)
 
     def set_filter(self, words: str) -> None:
         self.beginResetModel()
+        self._entries.update(self._waiting)
+        self._waiting = {}
         self._matches = names.matcher(words)
         self._order = self._wanted_order()
         self.endResetModel()
         self.shown_changed.emit()
 
     def _wanted_order(self) -> list[str]:
-        return [e.name for e in self._ordered(e for e in self._entries.values() if self._matches(e.name))]
+        found = self._ordered(e for e in self._entries.values() if self._matches(e.name))
+        self.is_cut = len(found) > MOST_ROWS
+        return [e.name for e in found[:MOST_ROWS]]
 
     def _ordered(self, entries: Iterable[Entry]) -> list[Entry]:
         column, direction = self._sort
@@ -258,7 +288,8 @@ class FileModel(QAbstractTableModel):
         self._sort = (column, order)
         self._order = self._wanted_order()
         row_of = {name: row for row, name in enumerate(self._order)}
-        self.changePersistentIndexList(kept, [self.index(row_of[name], col) for name, col in named])
+        moved = [self.index(row_of[name], col) if name in row_of else QModelIndex() for name, col in named]
+        self.changePersistentIndexList(kept, moved)
         self.layoutChanged.emit()
 
     def _alignment(self, column: int) -> int:

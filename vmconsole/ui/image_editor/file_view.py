@@ -106,8 +106,10 @@ class FileView(QTreeView):
 
     def selected(self) -> list[Entry]:
         """The selected entries, in the order of the rows."""
-        rows = sorted(self.selectionModel().selectedRows(NAME), key=lambda i: i.row())
-        return [entry for entry in map(self._files.entry, rows) if entry is not None]
+        # Whole rows are selected. To ask for them one by one, Qt would ask the model of every cell.
+        rows = {row for found in self.selectionModel().selection() for row in range(found.top(), found.bottom() + 1)}
+        entries = self._files.entries()
+        return [entries[row] for row in sorted(rows) if row < len(entries)]
 
     def select_names(self, wanted: set[str], *, current: str = "") -> None:
         """Select rows by name; those that are not there are left out."""
