@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
-import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,12 +14,13 @@ import pytest
 from tests.links.fault_engine import RECOVERY_S, SETTLED_S, Report, Wired, wait_state
 from tests.links.fault_list import master_pid
 from tests.links.recording import Recorder, wait_until
+from tests.links.stuck import Hasty, freeze_agent, pool_on_a_mount
 from vmconsole.inventory import deltas
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.inventory.tasks import Task, TaskState
 from vmconsole.operations.daemon import RestartDaemon, find_daemon, read_log
-from vmconsole.operations.lifecycle import PauseGuest, ShutDownGuest, StartGuest
+from vmconsole.operations.lifecycle import PauseGuest, ShutDownGuest
 from vmconsole.operations.runner import OperationRunner
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 GAP_S = 2.5
-POOL = "/run/deadpool"
 
 
 class Asked:
@@ -114,6 +111,10 @@ def test_an_act_in_flight_ends_unknown_later_ones_fail_at_once_and_a_restart_cur
         one.host.virsh("resume", name)
 
 
+def is_busy(one: Wired, lane: str) -> bool:
+    return any(each.name.startswith(lane) and each.busy_s is not None for each in one.link.debug().lanes)
+
+
 def test_an_act_in_flight_when_the_connection_dies_ends_unknown(
     well: list[Wired], asked: Asked, report: Report
 ) -> None:
@@ -122,9 +123,7 @@ def test_an_act_in_flight_when_the_connection_dies_ends_unknown(
     one.host.freeze()  # so that the act is surely under way
     (number,) = asked.runner.run([PauseGuest(guest(one, name), name)])
     asked.wait_for(number, TaskState.RUNNING, within_s=5)
-    command = one.link.debug().lanes[-1]
-    assert command.name.startswith("command ")
-    wait_until(lambda: one.link.debug().lanes[-1].busy_s is not None, what="the call has begun")
+    wait_until(lambda: is_busy(one, "command "), what="the call has begun")
     mark, killed_at = one.posted.mark(), time.monotonic()
     os.kill(master_pid(one), signal.SIGKILL)
     task = asked.end_of(number, within_s=5)
@@ -159,8 +158,7 @@ def test_a_daemon_that_is_dead_is_started_as_the_host_has_it(well: list[Wired], 
 def test_a_guest_agent_that_never_answers_holds_up_nobody(well: list[Wired], asked: Asked, report: Report) -> None:
     one, name = well[0], well[0].host.guests[0]
     one.host.wait_for_agent(name)
-    one.host.guest(name, "(sleep 1; kill -STOP $(pidof qemu-ga)) >/dev/null 2>&1 &")
-    wait_until(lambda: not agent_answers(one.host, name), within_s=30, what="the agent is frozen")
+    freeze_agent(one.host, name)
     began, mark = time.monotonic(), one.posted.mark()
     (number,) = asked.runner.run([ShutDownGuest(guest(one, name), name)])
     task = asked.end_of(number, within_s=30)
@@ -178,47 +176,13 @@ def test_a_guest_agent_that_never_answers_holds_up_nobody(well: list[Wired], ask
     one.host.virsh("destroy", name)
 
 
-def agent_answers(host: LabHost, name: str) -> bool:
-    ping = '{"execute":"guest-ping"}'
-    done = host.exec("virsh", "qemu-agent-command", "--timeout", "2", name, ping, check=False)
-    return done.returncode == 0
-
-
 # ---- a storage pool on a mount that is dead
 
 
 @pytest.fixture
 def dead_pool(well: list[Wired]) -> Iterator[tuple[LabHost, int]]:
-    """A pool on a FUSE mount of kvm1, and a guest «dead1» with its disk there; the server's process id on the host."""
-    host = well[0].host
-    host.exec("mkdir", "-p", POOL)
-    program = (Path(__file__).parent / "fuse_server.py").read_text("utf-8")
-    server = subprocess.Popen(
-        host.command(["sh", "-c", 'echo $$; exec python3 -c "$1" "$2"', "sh", program, POOL]),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stdout is not None
-    pid = int(server.stdout.readline())
-    try:
-        assert server.stdout.readline() == "ready\n"
-        host.virsh("pool-create-as", "dead", "dir", "--target", POOL)
-        edit = (
-            f"/<uuid/d; /mac address/d; s/>{host.off_guest}</>dead1</; s/type=.qcow2./type='raw'/;"
-            f" s#<source file=.*#<source file='{POOL}/disk.img'/>#"
-        )
-        host.exec("sh", "-c", f'virsh dumpxml {host.off_guest} | sed "{edit}" > /run/dead1.xml')
-        host.virsh("define", "/run/dead1.xml")
-        yield host, pid
-    finally:
-        host.exec("kill", "-CONT", str(pid), check=False)
-        server.send_signal(signal.SIGCONT)  # nsenter stops with its child
-        host.exec("virsh", "destroy", "dead1", check=False)
-        host.exec("virsh", "undefine", "dead1", check=False)
-        host.exec("virsh", "pool-destroy", "dead", check=False)
-        host.exec("umount", "-l", POOL, check=False)
-        host.exec("kill", "-KILL", str(pid), check=False)
-        server.wait(10)
-        server.stdout.close()
+    with pool_on_a_mount(well[0].host) as server:
+        yield well[0].host, server
 
 
 def test_a_pool_on_a_dead_mount_holds_up_no_other_host_and_what_was_asked_ends_unknown(
@@ -252,12 +216,3 @@ def test_a_pool_on_a_dead_mount_holds_up_no_other_host_and_what_was_asked_ends_u
     assert recovered - cured_at < RECOVERY_S
     assert max(w.worst_gap_s(hit_at, until) for w in well[1:]) <= GAP_S
     assert one.worst_gap_s(hit_at, until) <= GAP_S  # charts of the same host go on, too
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Hasty(StartGuest):
-    """As Run, but with less patience: the test need not wait a minute and a half."""
-
-    @property
-    def deadline_s(self) -> float:
-        return 12.0

@@ -14,7 +14,9 @@ import pytest
 from tests.links.conftest import event_loop, report  # noqa: F401  # fixtures
 from tests.links.fault_engine import RECOVERY_S, Fault, Measured, Report
 from tests.links.fault_list import FAULTS
+from tests.links.stuck import pool_on_a_mount
 from tests.ui.window_on_lab import TOGETHER, WindowOnLab
+from vmconsole.inventory.tasks import TaskState
 from vmconsole.ui.watchdog import STALL_S
 
 if TYPE_CHECKING:
@@ -63,3 +65,23 @@ def test_a_fault_of_one_host(fault: Fault, window: WindowOnLab, report: Report) 
 
 def test_every_fault_has_its_round() -> None:
     assert sorted(name for names in TOGETHER for name in names) == sorted(fault.name for fault in FAULTS)
+
+
+def test_an_agent_and_a_pool_that_never_answer_do_not_hold_the_window(
+    window: WindowOnLab,
+    lab: Lab,
+    report: Report,  # noqa: F811  # the fixture
+) -> None:
+    host = lab.host("kvm1")
+    host.wait_for_agent(host.guests[0], timeout_s=240)
+    with pool_on_a_mount(lab.host("kvm2")) as server:
+        found = window.under_stuck_calls(server)
+    host.virsh("destroy", host.guests[0])
+    report(
+        {"fault": "an agent and a pool never answer", "states": [state.value for state in found.states]}
+        | {"gaps_s": [round(gap, 2) for gap in found.gaps_s]} | found.stalls.line()
+    )  # fmt: skip
+    assert found.stalls.ours_s <= STALL_S, found.stalls.told
+    assert found.states[0] in {TaskState.DONE, TaskState.FAILED}
+    assert found.states[1] is TaskState.UNKNOWN
+    assert max(found.gaps_s) <= GAP_S

@@ -18,10 +18,12 @@ from tests.links.far_host import FarHost
 from tests.links.fault_engine import Measured, Wired, link_maker, measure, settle
 from tests.links.fault_list import FAULTS
 from tests.links.recording import Recorder
+from tests.links.stuck import GUEST, Hasty, freeze_agent
 from tests.ui.stall_meter import StallMeter, Stalls
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.links.fleet import Fleet
+from vmconsole.operations.lifecycle import ShutDownGuest
 from vmconsole.operations.runner import OperationRunner
 from vmconsole.settings.profile import Profile
 from vmconsole.store.store import Store
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tests.lab.vmlab import Lab
+    from vmconsole.inventory.tasks import TaskState
     from vmconsole.links.libvirt_link import LibvirtLoop
     from vmconsole.metrics.delta import Delta
 
@@ -72,6 +75,16 @@ class Seen:
 
     def line(self) -> dict[str, object]:
         return self.measured.line() | self.stalls.line() | {"row": sorted(self.rows)}
+
+
+@dataclass(frozen=True)
+class StuckCalls:
+    """What became of acts that nobody answered."""
+
+    stalls: Stalls
+    states: tuple[TaskState, ...]
+    gaps_s: list[float]
+    """The worst between figures, of each host."""
 
 
 class WindowOnLab:
@@ -138,6 +151,33 @@ class WindowOnLab:
         for name, future, said in zip(names, running, rows, strict=True):
             error = future.exception()
             self._seen[name] = error or Seen(future.result(), stalls, frozenset(said), f"{stalls.told}\n{stacks}")
+
+    def under_stuck_calls(self, server: int) -> StuckCalls:
+        """On kvm1 a guest whose agent is frozen is asked to shut down, on kvm2 one with its disk on a mount whose
+        server, process ``server`` there, is stopped is started; until both acts are over."""
+        one, two = self._wired[:2]
+        asleep, dead = one.host.guests[0], self._guest(two, GUEST)
+        with ThreadPoolExecutor(2) as pool:
+            self._wait(pool.submit(settle, self._wired), lambda: None)
+            self._wait(pool.submit(freeze_agent, one.host, asleep), lambda: None)
+            self._wait(pool.submit(two.host.exec, "kill", "-STOP", str(server)), lambda: None)
+            meter, began = StallMeter(), time.monotonic()
+            listing = ["virsh", "pool-refresh", "dead"]
+            refresh = pool.submit(two.host.exec, *listing, check=False, timeout_s=120)
+            numbers = [
+                *self._runner.run([ShutDownGuest(self._guest(one, asleep), asleep)]),
+                *self._runner.run([Hasty(dead, GUEST)]),
+            ]
+            wait_for(lambda: all(n in self._store.tasks and self._store.tasks[n].state.is_over for n in numbers))
+            ended, stalls = time.monotonic(), meter.stop()
+            states = tuple(self._store.tasks[n].state for n in numbers)
+            self._wait(pool.submit(two.host.exec, "kill", "-CONT", str(server)), lambda: None)
+            self._wait(refresh, lambda: None)
+        return StuckCalls(stalls, states, [w.worst_gap_s(began, ended) for w in self._wired])
+
+    def _guest(self, one: Wired, name: str) -> GuestId:
+        wait_for(lambda: any(g.name == name for g in self._store.guests_of(one.link.host_id).values()))
+        return next(g.id for g in self._store.guests_of(one.link.host_id).values() if g.name == name)
 
     def _wait(self, future: Future[object], look: Callable[[], None]) -> None:
         while not future.done():
