@@ -107,7 +107,11 @@ class FileView(QTreeView):
     def selected(self) -> list[Entry]:
         """The selected entries, in the order of the rows."""
         # Whole rows are selected. To ask for them one by one, Qt would ask the model of every cell.
-        rows = {row for found in self.selectionModel().selection() for row in range(found.top(), found.bottom() + 1)}
+        rows = {
+            row
+            for found in self.selectionModel().selection().toList()
+            for row in range(found.top(), found.bottom() + 1)
+        }
         entries = self._files.entries()
         return [entries[row] for row in sorted(rows) if row < len(entries)]
 
