@@ -40,6 +40,8 @@ _CONSOLE_LINES = 200
 _CANCEL_GRACE_S = 30.0
 """A cancelled request that is still stuck after that is on a dead disk: the appliance is ended."""
 
+_PART_PATIENCE_S = 60.0
+"""As long as parts of an answer come, it is not late: a folder may have a million entries."""
 _LONGEST_LINE = 256 << 20
 """What the child says may fill this process' memory no further; a longer line is not a message."""
 
@@ -64,6 +66,7 @@ class GuestfsClient:
         self._appliance: Appliance | None = None
         self._reason: ImageError | None = None
         self._on_part: Callable[[object], None] | None = None
+        self._part_at = 0.0
         self._walls = Walls()
 
     def start(self) -> None:
@@ -163,7 +166,7 @@ class GuestfsClient:
             self._number += 1
             self._cancelled_at = None
             number = self._number
-            self._on_part = on_part
+            self._on_part, self._part_at = on_part, 0.0
         self._send(requests.Ask(number, request))
         answer = self._await(type(request).__name__, time.monotonic() + deadline_s)
         with self._lock:
@@ -183,7 +186,7 @@ class GuestfsClient:
 
     def _check_patience(self, what: str, ends_at: float) -> None:
         now, cancelled_at = time.monotonic(), self._cancelled_at
-        if now > ends_at:
+        if now > max(ends_at, self._part_at + _PART_PATIENCE_S):
             self.kill(
                 ImageLinkLost(
                     "The image's appliance did not answer in time.",
@@ -282,6 +285,7 @@ class GuestfsClient:
             self._answers.put(message)
         elif isinstance(message, requests.Part):
             if self._on_part is not None and message.number == self._number:
+                self._part_at = time.monotonic()
                 self._on_part(message.value)
         elif isinstance(message, requests.Moved):
             self._on_progress(message.words, message.position, message.total)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import stat
 import tempfile
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from vmconsole.images import names, requests
 from vmconsole.images.hints import explained
 from vmconsole.images.messages import Transferred
+from vmconsole.images.removing import remove_tree
 from vmconsole.inventory.errors import ImageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Outbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
     def delivered(self, answer: requests.Done | requests.Refused) -> requests.Done | requests.Refused:
         """Move what came to its place, and say where it is. Raises ImageError."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import stat
 import tarfile
 import tempfile
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vmconsole.images import names
@@ -20,15 +20,18 @@ from vmconsole.images.child.handle import CHUNK_BYTES, is_folder, lstat_of
 from vmconsole.images.child.listing import regular_file
 from vmconsole.images.child.local_dress import Attributes, Tally, put_on
 from vmconsole.images.child.local_files import APART_BYTES
+from vmconsole.images.child.room import Room, data_bytes, data_ranges
 from vmconsole.images.child.streams import stream_out
 from vmconsole.images.child.unpacking import Unpacker, stays_inside, write_with_holes
 from vmconsole.images.hints import explained
 from vmconsole.images.messages import Transferred
+from vmconsole.images.removing import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from vmconsole.images.child.handle import Stat, Work
+    from vmconsole.images.child.room import Range
 
 _LISTED_BYTES = 1 << 20
 
@@ -44,7 +47,7 @@ def export_paths(work: Work, paths: tuple[object, ...], local_folder: str) -> Tr
                 _export_one(work, path, os.path.join(staging, str(number)), tally, siblings)
             placed = [_place(os.path.join(staging, str(n)), local_folder, p) for n, p in enumerate(checked)]
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            remove_tree(staging)
     except OSError as error:
         raise explained("The files cannot be written on this machine.", str(error), where=local_folder) from error
     return Transferred(tally.files, tally.bytes, tuple(placed), tuple(tally.skipped), tally.not_kept)
@@ -92,21 +95,42 @@ def _export_file(work: Work, path: str, local: str, found: Stat, tally: Tally) -
 
 
 def copy_content(work: Work, path: str, local: str, found: Stat, tally: Tally) -> None:
-    """Into a new file of this machine; holes stay holes."""
-    size, position = found["st_size"], 0
-    is_sparse = found["st_blocks"] * 512 < size
+    """Into a new file of this machine; holes stay holes. Raises ImageNoSpace before it fills the disk."""
+    size, room = found["st_size"], Room(os.path.dirname(local))
+    room.check(data_bytes(found))
     before, total = (tally.bytes, tally.total_bytes) if tally.total_bytes else (0, size)
+    words = f"Exporting {names.shown_text(names.base(path))}"
+
+    def moved(position: int) -> None:
+        room.look_again(position)
+        work.move(words, before + position, total)
+
     with open(local, "xb") as into:
-        while position < size:
-            work.check_cancelled()
-            part = work.handle.pread(path, CHUNK_BYTES, position)
-            if not part:
+        into.truncate(size)  # what this disk's filesystem cannot hold, it says now
+        put = into.write if data_bytes(found) == size else partial(write_with_holes, into)
+        for begin, end in data_ranges(work, path, found):
+            into.seek(begin)
+            position = _copy_range(work, path, (begin, end), put, moved)
+            if position < end:
+                into.truncate(position)  # a running guest made it shorter
                 break
-            write_with_holes(into, part) if is_sparse else into.write(part)
-            position += len(part)
-            work.move(f"Exporting {names.shown_text(names.base(path))}", before + position, total)
-        into.truncate(position)
-    tally.bytes += position
+    tally.bytes += size
+
+
+def _copy_range(
+    work: Work, path: str, place: Range, put: Callable[[bytes], object], moved: Callable[[int], None]
+) -> int:
+    """Up to where it came."""
+    position, end = place
+    while position < end:
+        work.check_cancelled()
+        part = work.handle.pread(path, min(CHUNK_BYTES, end - position), position)
+        if not part:
+            break
+        put(part)
+        position += len(part)
+        moved(position)
+    return position
 
 
 def attributes(work: Work, path: str, found: Stat) -> Attributes:
@@ -128,10 +152,17 @@ def _nanoseconds(found: Stat, which: str) -> int:
 
 def _export_folder(work: Work, path: str, local: str, tally: Tally) -> None:
     """As one tar stream; big files by themselves, because tar is slow with them."""
-    size, big = measured(work, path)
+    size, stored, big = look_below(work, path)
+    room = Room(local)
+    room.check(stored)
     tally.total_bytes = tally.bytes + size
     words = f"Exporting {names.shown_text(names.base(path))}"
-    unpacker = Unpacker(local, tally, lambda: work.move(words, tally.bytes, tally.total_bytes))
+
+    def moved() -> None:
+        room.look_again(tally.bytes)
+        work.move(words, tally.bytes, tally.total_bytes)
+
+    unpacker = Unpacker(local, tally, moved)
 
     def give(pipe: str) -> None:
         work.handle.tar_out(path, pipe, numericowner=True, xattrs=True, excludes=excluded(big))
@@ -148,24 +179,30 @@ def _export_folder(work: Work, path: str, local: str, tally: Tally) -> None:
 
 
 def measured(work: Work, path: str) -> tuple[int, list[str]]:
-    """How many bytes are below a folder, and its big files, relative to it; nothing where the appliance cannot tell.
+    """How many bytes are below a folder, and its big files, relative to it; nothing where the appliance cannot tell."""
+    size, _, big = look_below(work, path)
+    return size, big
+
+
+def look_below(work: Work, path: str) -> tuple[int, int, list[str]]:
+    """The same, and how many of the bytes are stored: holes are not.
 
     Of names, the shell there is given the folder's alone, in octal; those that it finds come back as base64.
     """
     if not path.isascii():
-        return 0, []
+        return 0, 0, []
     octal = "".join(f"\\{byte:03o}" for byte in path.encode("ascii"))
     script = (
-        f"cd \"/sysroot$(printf '{octal}')\" && du -sb . | cut -f1 && "
+        f"cd \"/sysroot$(printf '{octal}')\" && du -sb . | cut -f1 && du -s -B1 . | cut -f1 && "
         f"find . -type f -links 1 -size +{APART_BYTES - 1}c -printf '%P\\0' | head -c {_LISTED_BYTES} | base64 -w0"
     )
     try:
-        size, _, listed = work.handle.debug("sh", [script]).partition("\n")
+        size, stored, listed = work.handle.debug("sh", [script]).split("\n", 2)
         found = base64.b64decode(listed.strip()).split(b"\0")[:-1]
         # A list of patterns has one a line.
-        return int(size), [os.fsdecode(name) for name in found if b"\n" not in name]
+        return int(size), int(stored), [os.fsdecode(name) for name in found if b"\n" not in name]
     except (RuntimeError, ValueError):
-        return 0, []
+        return 0, 0, []
 
 
 def excluded(big: Sequence[str]) -> list[str]:

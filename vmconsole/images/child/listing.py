@@ -7,6 +7,8 @@ rows are on the screen while the rest is asked.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,7 @@ _INODE, _MODE = 1, 2
 _TYPE, _LINK = 0o170000, 0o120000
 _MAX_READ_BYTES = 64 * 1024 * 1024
 _NO_FILE = -1
+_TOO_MANY = "maximum message size"
 _FIRST_ROWS = 150
 """A screenful and some."""
 _ROWS = 1000
@@ -110,7 +113,21 @@ def _made(
 
 def _names(handle: Handle, folder: str) -> list[tuple[str, bool]]:
     """Each name, and whether it is known to be a folder."""
-    return [(e["name"], e["ftyp"] == "d") for e in handle.readdir(folder) if e["name"] not in {".", ".."}]
+    try:
+        found = [(e["name"], e["ftyp"] == "d") for e in handle.readdir(folder)]
+    except RuntimeError as error:
+        if _TOO_MANY not in str(error):
+            raise
+        found = [(name, False) for name in _many_names(handle, folder)]
+    return [pair for pair in found if pair[0] not in {"", ".", ".."}]
+
+
+def _many_names(handle: Handle, folder: str) -> list[str]:
+    """As a file, for which there is no limit: readdir's answer is one message of 4 MiB (guestfs(3)), which some ten
+    thousand names fill."""
+    with tempfile.NamedTemporaryFile() as file:
+        handle.ls0(folder, file.name)
+        return [os.fsdecode(name) for name in file.read().split(b"\0")]
 
 
 def addressable_names(handle: Handle, folder: str) -> list[str]:
