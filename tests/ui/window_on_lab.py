@@ -152,11 +152,11 @@ class WindowOnLab:
             error = future.exception()
             self._seen[name] = error or Seen(future.result(), stalls, frozenset(said), f"{stalls.told}\n{stacks}")
 
-    def under_stuck_calls(self, server: int) -> StuckCalls:
-        """On kvm1 a guest whose agent is frozen is asked to shut down, on kvm2 one with its disk on a mount whose
-        server, process ``server`` there, is stopped is started; until both acts are over."""
+    def under_stuck_calls(self, asleep: str, server: int) -> StuckCalls:
+        """On kvm1 the guest ``asleep``, whose agent is frozen first, is asked to shut down; on kvm2 one is started whose
+        disk lies on a mount, the server of which (a process there) is stopped first. Until both acts are over."""
         one, two = self._wired[:2]
-        asleep, dead = one.host.guests[0], self._guest(two, GUEST)
+        dead = self._guest(two, GUEST)
         with ThreadPoolExecutor(2) as pool:
             self._wait(pool.submit(settle, self._wired), lambda: None)
             self._wait(pool.submit(freeze_agent, one.host, asleep), lambda: None)
