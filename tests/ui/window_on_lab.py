@@ -153,8 +153,8 @@ class WindowOnLab:
             self._seen[name] = error or Seen(future.result(), stalls, frozenset(said), f"{stalls.told}\n{stacks}")
 
     def under_stuck_calls(self, asleep: str, server: int) -> StuckCalls:
-        """On kvm1 the guest ``asleep``, whose agent is frozen first, is asked to shut down; on kvm2 one is started whose
-        disk lies on a mount, the server of which (a process there) is stopped first. Until both acts are over."""
+        """On kvm1 the guest ``asleep``, whose agent is frozen first, is asked to shut down; on kvm2 one is started
+        whose disk lies on a mount, the server of which (a process there) is stopped first. Until both acts are over."""
         one, two = self._wired[:2]
         dead = self._guest(two, GUEST)
         with ThreadPoolExecutor(2) as pool:
