@@ -33,7 +33,9 @@ _CHUNK_BYTES = 1024 * 1024
 _SHORT_S = 30.0
 _LONG_S = 600.0
 _POLL_S = 0.1
-_MOST_RANGES = 32
+_MOST_RANGES = 4096
+"""Past it gaps are closed, and there qemu-img compares wrongly: through a window on an overlay it takes what only the
+backing file has for zeros (seen with QEMU 7.2)."""
 _SPARE_KIB = 16 * 1024
 _CHANGED = "90"
 """The commit's own status for «the image is not what it was»."""
