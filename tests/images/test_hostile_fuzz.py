@@ -290,7 +290,9 @@ def test_what_is_read_inside_a_guest(rng: random.Random) -> None:
         ends_well(lambda kind=kind, text=text: registry_values.data_of(kind, text), also=(registry_values.BadValue,))
         journal.read_state(text.split("\n"), "")
         info = json.dumps({"format": _text(rng), "virtual-size": rng.choice((1, "x", None, 1 << 70)), "filename": text})
-        out = "\n".join((text, "file", "1", "2", "3", "", "", "", "", damaged(info.encode(), rng).decode("latin-1")))
+        out = "\n".join(
+            (text, "file", "1", "2", "3", "", "", "", "", "", damaged(info.encode(), rng).decode("latin-1"))
+        )
         ends_well(lambda out=out: facts._parsed(out), also=(ValueError, KeyError, TypeError))
 
 

@@ -60,6 +60,7 @@ def partitioned(folder: Path, image: Path) -> Path:
 
 
 @pytest.mark.appliance
+@pytest.mark.slow
 def test_a_draft_survives_kills_and_is_taken_up_again(shell: LocalShell, tmp_path: Path, opened: list[Opened]) -> None:
     """One long story on a disk without an operating system: kill -9 of the child, of qemu-nbd, of the appliance."""
     image = partitioned(tmp_path, tmp_path / "disk.qcow2")

@@ -67,6 +67,7 @@ def test_every_fault_has_its_round() -> None:
     assert sorted(name for names in TOGETHER for name in names) == sorted(fault.name for fault in FAULTS)
 
 
+@pytest.mark.slow
 def test_an_agent_and_a_pool_that_never_answer_do_not_hold_the_window(
     window: WindowOnLab,
     lab: Lab,

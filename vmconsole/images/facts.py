@@ -215,7 +215,7 @@ def _parsed(out: str) -> ImageFacts:
     if kind == "folder":
         return ImageFacts(path, "folder", 0, "", is_block_device=False, packing=Packing.FOLDER)
     identity, magic, folder = lines[2:5]
-    info = json.loads(lines[_FIXED_LINES])
+    info = json.loads(lines[_FIXED_LINES] if len(lines) > _FIXED_LINES else "")
     return ImageFacts(
         path=path,
         format=str(info["format"]),
