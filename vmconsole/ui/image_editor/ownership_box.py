@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from vmconsole.images.messages import Ownership
-from vmconsole.ui.image_editor.look import plain_label
+from vmconsole.ui.image_editor.look import plain_label, plain_tip
 
 if TYPE_CHECKING:
     from vmconsole.settings.profile import Profile
@@ -32,7 +32,7 @@ class OwnershipBox(QWidget):
             self.box.addItem(text, ownership.value)
             self.box.setItemData(self.box.count() - 1, tip, 3)
         whose = self.tr("Whom files of this computer belong to that are dropped, pasted or imported here.")
-        self.box.setToolTip("\n".join([whose, self.tr("Files of another image stay whose they are.")]))
+        self.box.setToolTip(plain_tip("\n".join([whose, self.tr("Files of another image stay whose they are.")])))
         kept = profile.get(KEY) if profile is not None else None
         self.box.setCurrentIndex(max(0, self.box.findData(kept)))
         self.box.currentIndexChanged.connect(self._on_changed)
