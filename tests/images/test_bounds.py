@@ -64,7 +64,9 @@ def end_of(future: Future[Transferred]) -> str:
 
 
 def most_memory_mib(pid: int) -> int:
-    line = next(n for n in Path(f"/proc/{pid}/status").read_text().splitlines() if n.startswith("VmHWM"))
+    """0 for a process that has ended and was not waited for yet."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    line = next((n for n in lines if n.startswith("VmHWM")), "VmHWM: 0 kB")
     return int(line.split()[1]) >> 10
 
 
