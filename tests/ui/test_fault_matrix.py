@@ -31,7 +31,7 @@ pytestmark = pytest.mark.lab
 
 SHARED = 1.5
 """Beside appliances of other tests the same work takes longer (11 to 43 ms alone, once 51); ``packaging/bench faults``
-has the machine for itself, and holds the 50 ms."""
+has the machine for itself, and tells what it is of the 50 ms."""
 GAP_S = 2.5
 """Figures come each second; the machine of the tests has more to do than this."""
 
