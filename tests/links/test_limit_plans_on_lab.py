@@ -103,3 +103,16 @@ def test_applied_and_undone_nothing_is_left(bench: Bench) -> None:
 def test_many_applied_and_undone(bench: Bench) -> None:
     for number in range(SLOW_PLANS):
         applied_and_undone(bench, 1_000 + number)
+
+
+def test_a_cap_of_the_whole_guest_goes_while_its_vcpus_keep_theirs(bench: Bench) -> None:
+    """libvirt alone refuses: for a moment the old quota would stand in the new, longer period."""
+    files = _files(bench)
+    whole, each = LimitRef("guest_cap"), LimitRef("vcpu_cap")
+    bench.change(live={whole: CpuCap(50_000, 50_000), each: CpuCap(100_000, 80_000)})
+    bench.change(live={whole: None})
+    live = bench.guest().live
+    assert live is not None
+    assert (live.guest_cap.quota_us, live.vcpu_cap.quota_us) == (None, 80_000)
+    bench.change(live={each: None})
+    assert _files(bench) == files
