@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal, Slot
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QFormLayout, QGroupBox, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGroupBox, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from vmconsole.inventory.facts import GuestState, HostState
 from vmconsole.ui import status_summary, words
 from vmconsole.ui.columns import COLUMNS, CPU
 from vmconsole.ui.formats import UNKNOWN
-from vmconsole.ui.scrolling import scroll_inside
+from vmconsole.ui.page_parts import ICON, box_of_values, fill, head
 from vmconsole.ui.theme import fade
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
-ICON = 32
-WIDEST = 720
-LABEL_LETTERS = 26
 MOST_PROBLEMS = 12
 
 
@@ -57,12 +54,7 @@ class GroupPage(QScrollArea):
         self._fields: dict[str, QLabel] = {}
         self.setAccessibleName(self.tr("Group"))
         self._icon, self._name, self._state = QLabel(self), QLabel(self), QLabel(self)
-        big = self._name.font()
-        big.setPointSizeF(big.pointSizeF() * 1.5)
-        big.setBold(True)
-        self._name.setFont(big)
-        for label in (self._name, self._state):
-            label.setTextFormat(Qt.TextFormat.PlainText)
+        self._state.setTextFormat(Qt.TextFormat.PlainText)
         self._problems = QLabel(self)
         self._problems.setTextFormat(Qt.TextFormat.RichText)
         self._problems.setWordWrap(True)
@@ -80,14 +72,6 @@ class GroupPage(QScrollArea):
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        titles = QVBoxLayout()
-        titles.setSpacing(0)
-        titles.addWidget(self._name)
-        titles.addWidget(self._state)
-        head = QHBoxLayout()
-        head.setSpacing(10)
-        head.addWidget(self._icon)
-        head.addLayout(titles, 1)
         hosts = (
             ("connected", self.tr("Connected")),
             ("away", self.tr("Not answering")),
@@ -101,39 +85,16 @@ class GroupPage(QScrollArea):
             ("disk", self.tr("Disk, read and written")),
             ("network", self.tr("Network, in and out")),
         )
-        inner = QWidget()
-        inner.setMaximumWidth(WIDEST)
-        column = QVBoxLayout(inner)
-        column.setSpacing(12)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(head)
+        column = QVBoxLayout()
+        column.addLayout(head(self._icon, self._name, self._state))
         column.addWidget(self._problem_box)
-        for box in (self._form(self.tr("Guests"), guests), self._form(self.tr("Hosts"), hosts)):
+        for title, rows in ((self.tr("Guests"), guests), (self.tr("Hosts"), hosts)):
+            box, values = box_of_values(title, rows, self)
+            self._fields |= values
             column.addWidget(box)
         column.addWidget(self._note)
         column.addStretch(1)
-        around = QWidget()
-        sides = QHBoxLayout(around)
-        sides.setContentsMargins(16, 12, 16, 12)
-        sides.addWidget(inner, 1)
-        sides.addStretch(0)
-        scroll_inside(self, around)
-
-    def _form(self, title: str, rows: Sequence[tuple[str, str]]) -> QGroupBox:
-        box = QGroupBox(title, self)
-        form = QFormLayout(box)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        form.setHorizontalSpacing(24)
-        for key, text in rows:
-            value, label = QLabel(UNKNOWN, box), QLabel(text, box)
-            value.setAccessibleDescription(text)  # its name is what it says
-            value.setTextFormat(Qt.TextFormat.PlainText)
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            value.setWordWrap(True)
-            label.setMinimumWidth(box.fontMetrics().averageCharWidth() * LABEL_LETTERS)
-            self._fields[key] = value
-            form.addRow(label, value)
-        return box
+        fill(self, column)
 
     # -- what it shows -----------------------------------------------------------------------------------------
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
-    QFormLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -23,8 +21,8 @@ from vmconsole.ui.charts.elided import ElidedLabel
 from vmconsole.ui.columns import CPU, DISK, MEMORY, NETWORK
 from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.formats import UNKNOWN
+from vmconsole.ui.page_parts import ICON, box_of_values, fill, head
 from vmconsole.ui.remedies import Subject
-from vmconsole.ui.scrolling import scroll_inside
 from vmconsole.ui.theme import fade
 
 if TYPE_CHECKING:
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
 
 translate = QCoreApplication.translate
 SHOWN_VERSIONS = ("libvirt", "qemu", "kernel", "python")
-ICON = 32
-WIDEST = 720
-LABEL_LETTERS = 26
 BESIDE = frozenset({"reconnect"})
 
 
@@ -72,11 +67,6 @@ class HostPage(QScrollArea):
         self._fields: dict[str, QLabel] = {}
         self.setAccessibleName(self.tr("Host"))
         self._icon, self._name, self._state = QLabel(self), QLabel(self), QLabel(self)
-        big = self._name.font()
-        big.setPointSizeF(big.pointSizeF() * 1.5)
-        big.setBold(True)
-        self._name.setFont(big)
-        self._name.setTextFormat(Qt.TextFormat.PlainText)
         self._connect = self._button(self.tr("Connect"), self._on_connect)
         self._try = self._button(self.tr("Try Now"), self._on_connect)
         self._disconnect = self._button(self.tr("Disconnect"), self._on_disconnect)
@@ -101,38 +91,23 @@ class HostPage(QScrollArea):
         return button
 
     def _lay_out(self) -> None:
-        titles = QVBoxLayout()
-        titles.setSpacing(0)
-        titles.addWidget(self._name)
-        titles.addWidget(self._state)
-        head = QHBoxLayout()
-        head.setSpacing(10)
-        head.addWidget(self._icon)
-        head.addLayout(titles, 1)
         buttons = QHBoxLayout()
         for button in (self._connect, self._try, self._disconnect, self._edit, self._check, self._log):
             buttons.addWidget(button)
         buttons.addStretch(1)
         column = QVBoxLayout()
-        column.setSpacing(12)
-        column.addLayout(head)
+        column.addLayout(head(self._icon, self._name, self._state))
         column.addLayout(buttons)
         column.addWidget(self._reason)
         column.addWidget(self._caution)
         column.addWidget(self._figures_reason)
-        column.addWidget(self._group(self.tr("Guests"), self._sums()))
-        column.addWidget(self._group(self.tr("Host"), self._facts()))
+        special: dict[str, QLabel] = {"address": ElidedLabel()}
+        for title, rows in ((self.tr("Guests"), self._sums()), (self.tr("Host"), self._facts())):
+            box, values = box_of_values(title, rows, self, special=special)
+            self._fields |= values
+            column.addWidget(box)
         column.addStretch(1)
-        column.setContentsMargins(0, 0, 0, 0)
-        inner = QWidget()
-        inner.setLayout(column)
-        inner.setMaximumWidth(WIDEST)
-        around = QWidget()
-        sides = QHBoxLayout(around)
-        sides.setContentsMargins(16, 12, 16, 12)
-        sides.addWidget(inner, 1)
-        sides.addStretch(0)
-        scroll_inside(self, around)
+        fill(self, column)
 
     def _sums(self) -> Sequence[tuple[str, str]]:
         return (
@@ -154,23 +129,6 @@ class HostPage(QScrollArea):
             ("total", self.tr("Memory")),
             ("cgroups", self.tr("Control groups")),
         )
-
-    def _group(self, title: str, rows: Sequence[tuple[str, str]]) -> QGroupBox:
-        group = QGroupBox(title, self)
-        form = QFormLayout(group)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        form.setHorizontalSpacing(24)
-        for key, text in rows:
-            value = ElidedLabel() if key == "address" else QLabel(UNKNOWN, group)
-            value.setAccessibleDescription(text)  # its name is what it says
-            value.setTextFormat(Qt.TextFormat.PlainText)
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            value.setWordWrap(True)
-            self._fields[key] = value
-            label = QLabel(text, group)
-            label.setMinimumWidth(group.fontMetrics().averageCharWidth() * LABEL_LETTERS)
-            form.addRow(label, value)
-        return group
 
     # -- what it shows -----------------------------------------------------------------------------------------
 
