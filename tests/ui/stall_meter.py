@@ -9,6 +9,7 @@ itself. What is left is work in the GUI thread, or waiting for something of ours
 
 from __future__ import annotations
 
+import gc
 import json
 import mmap
 import os
@@ -72,6 +73,8 @@ class Stalls:
     work_s: float
     control_s: float
     """How late the process beside us was at worst."""
+    collector_s: float
+    """How long Python's garbage collector held all threads at worst."""
     beats: int
     told: str
     """Of the stalls that were ours: their length, and what the threads did."""
@@ -79,7 +82,8 @@ class Stalls:
     def line(self) -> dict[str, int | str]:
         return {
             "stall_wall_ms": round(1000 * self.wall_s), "stall_ours_ms": round(1000 * self.ours_s),
-            "stall_work_ms": round(1000 * self.work_s), "control_ms": round(1000 * self.control_s), "stalls": self.told,
+            "stall_work_ms": round(1000 * self.work_s), "control_ms": round(1000 * self.control_s),
+            "collector_ms": round(1000 * self.collector_s), "stalls": self.told,
         }  # fmt: skip
 
 
@@ -99,6 +103,8 @@ class StallMeter(QObject):
         self._witness = subprocess.Popen([*program, self._file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._witness.stdout is not None
         self._witness.stdout.readline()
+        self._collecting_since = self._collector_s = 0.0
+        gc.callbacks.append(self._on_collector)
         self._last = self._now()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -110,6 +116,12 @@ class StallMeter(QObject):
         ran, waited, _ = self._schedstat.read_text().split()
         return time.monotonic(), int(ran) / 1e9, int(waited) / 1e9
 
+    def _on_collector(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._collecting_since = time.monotonic()
+        else:
+            self._collector_s = max(self._collector_s, time.monotonic() - self._collecting_since)
+
     def _on_beat(self) -> None:
         now, last = self._now(), self._last
         self._beats += 1
@@ -119,6 +131,7 @@ class StallMeter(QObject):
 
     def stop(self) -> Stalls:
         self._timer.stop()
+        gc.callbacks.remove(self._on_collector)
         out, _ = self._witness.communicate(timeout=20)
         self._shared.close()
         self._file.close()
@@ -129,6 +142,7 @@ class StallMeter(QObject):
             ours_s=max((one.ours_s(witness) for one in late), default=0.0),
             work_s=max((min(one.worked_s, one.wall_s) for one in late), default=0.0),
             control_s=max((end - due for due, end in witness["late"]), default=0.0),
+            collector_s=self._collector_s,
             beats=self._beats,
             told="\n".join(_words(one, witness) for one in late if one.ours_s(witness) > TOLD_S),
         )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -41,6 +42,7 @@ class BenchReport(QObject):
     def write(self) -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         self._figures["rss_mib"] = round(usage.ru_maxrss / 1024, 1)
+        self._figures["objects_set_apart"] = gc.get_freeze_count()
         self._figures["longest_stall_ms"] = round(self._stall_s * 1000, 1)
         if self._steady is not None:
             cpu_s, at = self._steady

@@ -15,7 +15,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from vmconsole import __version__
-from vmconsole.app import logs
+from vmconsole.app import garbage, logs
 from vmconsole.app.after import AfterRun
 from vmconsole.app.bench import BenchReport
 from vmconsole.app.drafts import offer_drafts
@@ -47,6 +47,7 @@ WAKE_MS = 200
 
 def run(options: Options) -> int:
     """Show the window and stay until it is closed; the program's exit status."""
+    garbage.hold()
     with ExitStack() as parts:
         profile = Profile(options.profile)
         parts.enter_context(logs.set_up(profile.state_dir, debug=options.debug))
@@ -88,6 +89,7 @@ def run(options: Options) -> int:
         report = BenchReport(window, options.bench) if options.bench else None
         questions.set_window(window)
         window.show()
+        QTimer.singleShot(0, window, garbage.set_apart)
         # After the first paint: nothing that a host does may delay the window.
         QTimer.singleShot(0, window, lambda: connect_all(options, fleet, profile, bridge.post))
         if options.show:
@@ -120,6 +122,7 @@ def _edit_image(app: QApplication, target: EditTarget, context: Context, questio
 
     run = EditImageRun(target, context, leave=app.exit)
     questions.set_window(run.window)
+    QTimer.singleShot(0, run, garbage.set_apart)
     QTimer.singleShot(0, run, run.start)
     status = app.exec()
     questions.close()

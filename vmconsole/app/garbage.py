@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Python's garbage collector, kept from holding the window.
+
+It stops every thread while it walks all objects that live long, and most of those are the program itself: modules,
+classes, the window. 110,000 objects, a window with 4,000 guests, took it 39 to 56 ms (Python 3.11, 2 GHz). What is
+there when the window is first painted stays until the end, so it is never walked again (``gc.freeze``), and until then
+nothing is collected: a start makes next to no garbage.
+"""
+
+from __future__ import annotations
+
+import gc
+
+
+def hold() -> None:
+    """Nothing is collected until ``set_apart``."""
+    gc.disable()
+
+
+def set_apart() -> None:
+    """What is there now is never walked again; from here on the rest is, as always."""
+    gc.freeze()
+    gc.enable()
