@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from vmconsole.images.child.blocks import lvm_path
 from vmconsole.images.child.fstab import Mount, mounts_of, names_of, os_name_of
-from vmconsole.images.child.volumes import Volume, find_volumes
+from vmconsole.images.child.volume import Volume
+from vmconsole.images.child.volumes import find_volumes
 
 VOLUMES = (
     Volume("/dev/sda1", "vfat", uuid="ABCD-EF01", label="ESP"),

@@ -24,7 +24,7 @@ from vmconsole.images import android_sparse, facts, journal, messages, names, re
 from vmconsole.images.child import fstab
 from vmconsole.images.child.local_dress import Tally
 from vmconsole.images.child.unpacking import Unpacker, stays_inside
-from vmconsole.images.child.volumes import Volume
+from vmconsole.images.child.volume import Volume
 from vmconsole.images.messages import ImageSource
 from vmconsole.images.tool_values import RegistryValue
 from vmconsole.inventory.errors import ConsoleError, Explanation

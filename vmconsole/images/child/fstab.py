@@ -16,7 +16,7 @@ from vmconsole.images.names import guest_path
 from vmconsole.inventory.errors import ImageError
 
 if TYPE_CHECKING:
-    from vmconsole.images.child.volumes import Volume
+    from vmconsole.images.child.volume import Volume
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _NAMED = {

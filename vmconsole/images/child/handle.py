@@ -21,7 +21,7 @@ from vmconsole.inventory.errors import ImageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmconsole.images.child.volumes import Volume
+    from vmconsole.images.child.volume import Volume
     from vmconsole.images.messages import Device, Filesystem
     from vmconsole.images.requests import Contents
 

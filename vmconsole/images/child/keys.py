@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.images import names
 from vmconsole.images.child.mounts import find_again
-from vmconsole.images.child.volumes import ENCRYPTED
+from vmconsole.images.child.volume import ENCRYPTED
 from vmconsole.inventory.errors import ImageError, ImageUnreadable
 
 if TYPE_CHECKING:

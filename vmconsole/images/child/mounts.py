@@ -15,7 +15,8 @@ from vmconsole.images.child import support
 from vmconsole.images.child.blocks import disk_name
 from vmconsole.images.child.fstab import Mount, mounts_of, os_name_of
 from vmconsole.images.child.handle import CHUNK_BYTES, is_file
-from vmconsole.images.child.volumes import ENCRYPTED, Volume, find_volumes
+from vmconsole.images.child.volume import ENCRYPTED, Volume
+from vmconsole.images.child.volumes import find_volumes
 from vmconsole.images.messages import Filesystem
 from vmconsole.images.requests import Contents
 from vmconsole.inventory.errors import ImageError

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from vmconsole.images.child.blocks import Block, read_blocks
+from vmconsole.images.child.volume import ENCRYPTED, Volume
 from vmconsole.images.messages import Device
 
 if TYPE_CHECKING:
@@ -23,33 +23,10 @@ if TYPE_CHECKING:
 
 _SUBVOLUMES = "btrfs"
 _SECTOR_BYTES = 512
-NOT_MOUNTABLE = {"", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member"}
-ENCRYPTED = {"crypto_LUKS", "BitLocker"}
 _WHOLE_DISK = {"iso9660", "udf"}
 """Such a disk may have a partition table beside its filesystem, to start from (isohybrid)."""
 _TABLE_BYTES = 1024
 """The size that the kernel gives an extended partition: it holds others, and nothing itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A partition, logical volume or whole disk with something on it."""
-
-    device: str
-    type: str
-    size_bytes: int | None = None
-    label: str = ""
-    uuid: str = ""
-    part_label: str = ""
-    part_uuid: str = ""
-    disks: tuple[str, ...] = ()
-    """The disks it lies on, by libguestfs' names."""
-    container: Volume | None = None
-    """The encrypted volume that it is the inside of."""
-
-    @property
-    def is_mountable(self) -> bool:
-        return self.type not in NOT_MOUNTABLE and self.type not in ENCRYPTED
 
 
 def find_volumes(handle: Handle) -> tuple[tuple[Device, ...], tuple[Volume, ...]]:
