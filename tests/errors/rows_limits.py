@@ -26,6 +26,16 @@ def vcpu_above_guest(bench: Bench) -> None:
         bench.running.setSchedulerParametersFlags({"vcpu_quota": -1}, LIVE)
 
 
+def longer_period_for_the_guest(bench: Bench) -> None:
+    bench.running.setSchedulerParametersFlags({"global_quota": 60000}, LIVE)
+    bench.running.setSchedulerParametersFlags({"vcpu_quota": 50000}, LIVE)
+    try:
+        bench.running.setSchedulerParametersFlags({"global_period": 200_000}, LIVE)
+    finally:
+        bench.running.setSchedulerParametersFlags({"vcpu_quota": -1}, LIVE)
+        bench.running.setSchedulerParametersFlags({"global_quota": -1}, LIVE)
+
+
 def move_to_node(bench: Bench) -> None:
     for nodes in ("0", "5"):
         bench.running.setNumaParameters({"numa_nodeset": nodes}, LIVE)
@@ -108,6 +118,7 @@ LIMITS: tuple[tuple[str, Callable[[Bench], object]], ...] = (
     ("period-range", lambda b: b.running.setSchedulerParametersFlags({"vcpu_period": 1}, LIVE)),
     ("quota-range", lambda b: b.running.setSchedulerParametersFlags({"global_quota": 1}, LIVE)),
     ("quota-hierarchy", vcpu_above_guest),
+    ("period-hierarchy", longer_period_for_the_guest),
     ("setting-unknown", lambda b: b.running.setSchedulerParametersFlags({"nonsense": 1}, LIVE)),
     ("value-too-large", lambda b: b.running.setSchedulerParametersFlags({"cpu_shares": -1}, LIVE)),
     ("value-not-a-number", lambda b: b.running.setMemoryFlags("much", LIVE)),

@@ -116,3 +116,33 @@ def test_a_cap_of_the_whole_guest_goes_while_its_vcpus_keep_theirs(bench: Bench)
     assert (live.guest_cap.quota_us, live.vcpu_cap.quota_us) == (None, 80_000)
     bench.change(live={each: None})
     assert _files(bench) == files
+
+
+@pytest.mark.parametrize(
+    ("whole", "each", "new_whole", "new_each"),
+    [
+        (CpuCap(50_000, 50_000), CpuCap(100_000, 80_000), CpuCap(100_000, 90_000), CpuCap(100_000, 80_000)),
+        (CpuCap(100_000, 90_000), CpuCap(100_000, 80_000), CpuCap(100_000, 90_000), CpuCap(50_000, 40_000)),
+        (CpuCap(100_000, 100_000), CpuCap(200_000, 150_000), CpuCap(100_000, 100_000), None),
+        (CpuCap(100_000, 90_000), CpuCap(100_000, 80_000), CpuCap(20_000, 10_000), CpuCap(10_000, 5_000)),
+        (CpuCap(20_000, 10_000), CpuCap(10_000, 5_000), CpuCap(200_000, 180_000), CpuCap(40_000, 36_000)),
+    ],
+    ids=["whole, longer", "part, shorter", "part, gone", "both, shorter and less", "both, longer and more"],
+)  # fmt: skip
+def test_caps_that_get_another_period_hold_on_the_way(
+    bench: Bench, whole: CpuCap, each: CpuCap, new_whole: CpuCap, new_each: CpuCap | None
+) -> None:
+    files = _files(bench)
+    at_whole, at_each = LimitRef("guest_cap"), LimitRef("vcpu_cap")
+    bench.change(live={at_whole: whole, at_each: each})
+    outcome = bench.change(live={at_whole: new_whole, at_each: new_each})
+    live = bench.guest().live
+    assert live is not None
+    assert (live.guest_cap, live.vcpu_cap) == (new_whole, new_each or CpuCap())
+    assert outcome.undo is not None
+    bench.run(outcome.undo)
+    live = bench.guest().live
+    assert live is not None
+    assert (live.guest_cap, live.vcpu_cap) == (whole, each)
+    bench.change(live={at_whole: None, at_each: None})
+    assert _files(bench) == files

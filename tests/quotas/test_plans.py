@@ -67,8 +67,14 @@ def made_valid(values: dict[LimitRef, Value]) -> Limits:
 
 
 def steps(before: Limits, writes: tuple[LimitWrite, ...]) -> list[Limits]:
+    """The limits after each write, and in the middle of it: libvirt gives a cap its period before its quota."""
     found = [before]
     for write in writes:
+        for ref, value in write.values:
+            old, new = found[-1][ref], value or CpuCap()
+            if isinstance(old, CpuCap) and isinstance(new, CpuCap):
+                found.append(found[-1].changed({ref: CpuCap(new.period_us, old.quota_us)}))
+                found.append(found[-1].changed({ref: new}))
         found.append(found[-1].changed(dict(write.values)))
     return found
 

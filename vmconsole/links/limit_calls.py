@@ -68,16 +68,6 @@ def setter_of(write: LimitWrite, *, host_cpus: Callable[[], int], cap_parameter:
     return LimitSetter(_TYPED[call], (parameters,))
 
 
-def setter_before(write: LimitWrite, *, cap_parameter: str) -> LimitSetter | None:
-    """What a running guest needs first. libvirt writes a cap's period before its quota, and the kernel refuses a period
-    in which the old quota of the whole guest is less than a vCPU's own cap (the kernel's sched-bwc.rst, «Hierarchical
-    considerations»). So a cap that goes loses its quota first."""
-    caps = [value for ref, value in write.values if ref.key == "guest_cap"]
-    if not caps or (isinstance(caps[0], CpuCap) and caps[0].quota_us is not None):
-        return None
-    return LimitSetter(_TYPED[Call.SCHEDULER], ({f"{cap_parameter}_quota": NO_QUOTA},))
-
-
 def _pinning(call: Call, target: str, value: Value, host_cpus: int) -> LimitSetter:
     chosen = parse_set(value) if isinstance(value, str) else frozenset(range(host_cpus))
     cpumap = tuple(number in chosen for number in range(host_cpus))

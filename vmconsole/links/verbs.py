@@ -23,7 +23,7 @@ from vmconsole.inventory.errors import (
 from vmconsole.inventory.limits import LimitRef
 from vmconsole.links.domain_rows import guest_of
 from vmconsole.links.host_resources import with_shell_facts
-from vmconsole.links.limit_calls import setter_before, setter_of
+from vmconsole.links.limit_calls import setter_of
 from vmconsole.links.limit_proofs import from_qemu, from_shell
 from vmconsole.quotas.behind import BY_KEY as BEHIND_ACTS
 from vmconsole.quotas.behind import command_of
@@ -78,9 +78,6 @@ class LibvirtVerbs:
     def write_limits(self, uuid: str, write: LimitWrite, *, stored: bool) -> None:
         """As ``HostVerbs.write_limits``."""
         setter = setter_of(write, host_cpus=self._host_cpus, cap_parameter=self._cap_parameter)
-        first = None if stored else setter_before(write, cap_parameter=self._cap_parameter)
-        if first is not None:
-            self._connection.set_limits(uuid, first, stored=stored)
         self._connection.set_limits(uuid, setter, stored=stored)
 
     def _host_cpus(self) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmconsole.inventory.limits import CpuCap, LimitRef, Limits, LimitWrite, Value, is_none
+from vmconsole.inventory.limits import NO_CAP, CpuCap, LimitRef, Limits, LimitWrite, Value, is_none
 from vmconsole.quotas.rows import Call, Place
 from vmconsole.quotas.table import BY_KEY, rows_of_call
 
@@ -42,7 +42,27 @@ def plan(before: Limits, wanted: Mapping[LimitRef, Value], *, place: Place = Pla
         call = BY_KEY[ref.key].call
         group = writes.setdefault((rank, call, ref.target), {})
         group.update(_whole(call, ref, before, after) if call in whole else {ref: after[ref]})
-    return tuple(LimitWrite(call.name, target, tuple(found.items())) for (_, call, target), found in writes.items())
+    return tuple(
+        LimitWrite(call.name, target, tuple(found.items()))
+        for (_, call, target), group in writes.items()
+        for found in ([_quotas_first(before, group), group] if place is Place.LIVE else [group])
+        if found
+    )
+
+
+def _quotas_first(before: Limits, group: Mapping[LimitRef, Value]) -> dict[LimitRef, Value]:
+    """Caps that get their new quota before their new period. libvirt gives a running guest's cap its period first, and
+    for that moment the old quota stands in it: the whole guest would have less than its parts, or a part more than the
+    whole, which the kernel refuses (sched-bwc.rst, «Hierarchical considerations»)."""
+    found: dict[LimitRef, Value] = {}
+    for ref, value in group.items():
+        old, new = before[ref], NO_CAP if value is None else value
+        if not isinstance(old, CpuCap) or not isinstance(new, CpuCap) or old.quota_us is None:
+            continue
+        is_upset = new.period_us > old.period_us if ref.key == "guest_cap" else new.period_us < old.period_us
+        if is_upset:
+            found[ref] = CpuCap(old.period_us, new.quota_us)
+    return found
 
 
 def _ranked(before: Limits, wanted: Mapping[LimitRef, Value], whole: set[Call]) -> Iterator[tuple[int, LimitRef]]:
