@@ -92,6 +92,20 @@ def test_a_draft_comes_into_the_image(shell: LocalShell, image: Path, tmp_path: 
     draft.close()
 
 
+@pytest.mark.parametrize("zone", ["ABC-3", "XYZ8"])
+def test_hosts_have_their_own_time_zones(
+    shell: LocalShell, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    """stat(1) prints local time."""
+    draft, facts = drafted(shell, image, tmp_path / "work")
+    monkeypatch.setenv("TZ", zone)
+    apply = applier(shell, facts)
+    apply.check_unchanged()
+    carry_and_commit(apply, draft)
+    assert has_the_draft(image)
+    draft.close()
+
+
 def test_only_the_top_of_a_chain_is_written(shell: LocalShell, image: Path, tmp_path: Path) -> None:
     top = tmp_path / "top.qcow2"
     disks.run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", image, top)

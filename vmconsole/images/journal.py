@@ -189,14 +189,15 @@ def commit_command(folder: str, path: str, image_format: str, *, expected_identi
 
 def identity_command(path: str) -> str:
     """Prints one line by which a change of the image is seen. A device has no time of its last change: it is told by
-    how many sectors were written since the system started (the kernel's iostats.rst); a restart is a change, too."""
+    how many sectors were written since the system started (the kernel's iostats.rst); a restart is a change, too. The
+    zone is always the same: stat(1) prints local time."""
     p = shlex.quote(path)
     device = (
         f"_n=$(stat -L -c '0x%t 0x%T' -- {p}); _n=$((${{_n% *}})):$((${{_n#* }})); "
         "read -r _boot < /proc/sys/kernel/random/boot_id; "
         'read -r _ _ _ _ _ _ _written _ < "/sys/dev/block/$_n/stat"; echo "$_n $_boot $_written"'
     )
-    return f"if [ -b {p} ]; then {device}; else stat -L -c '%s %i %y' -- {p}; fi"
+    return f"if [ -b {p} ]; then {device}; else TZ=UTC stat -L -c '%s %i %y' -- {p}; fi"
 
 
 def poll_command(folder: str) -> str:
