@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
 }
 """Room → rooms that it may import, itself aside. ``app`` and the top level may import all."""
 
-IMAGES_MAY_USE_OF_LINKS = {"vmconsole.links.base", "vmconsole.links.ssh", "vmconsole.links.children"}
+IMAGES_MAY_USE_OF_LINKS = {f"vmconsole.links.{name}" for name in ("base", "children", "ending", "ssh")}
 
 GATES: dict[str, tuple[str, ...]] = {
     "libvirt": ("vmconsole/links/libvirt_link.py",),

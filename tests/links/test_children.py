@@ -9,12 +9,15 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.links.recording import wait_until
 from vmconsole.links.children import Child, run
+from vmconsole.links.ending import end, kill, let_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +100,38 @@ def test_a_run_that_takes_too_long_ends_with_all_that_it_started() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         run(["sh", "-c", "sleep 60 & sleep 60"], deadline_s=0.2)
     assert time.monotonic() - began < 10
+
+
+ENDS = {
+    "asked": lambda child: end(child, grace_s=5),
+    "let": lambda child: let_end(child, within_s=0.1, grace_s=5),
+    "killed": kill,
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_an_end_takes_what_the_child_started_with_it(how: str) -> None:
+    with Child(["sh", "-c", "sleep 60 & echo $!; wait"], **PIPES) as child:
+        assert child.stdout is not None
+        below = Path("/proc", child.stdout.readline().decode().strip())
+        ENDS[how](child)
+        assert child.returncode in {-signal.SIGTERM, -signal.SIGKILL}
+        wait_until(lambda: not below.exists() or " Z " in (below / "stat").read_text(), what="it has ended, too")
+
+
+@pytest.mark.parametrize("how", ["asked", "let"])
+def test_what_does_not_heed_a_request_is_killed(how: str) -> None:
+    with Child(["sh", "-c", "trap '' TERM; echo; while :; do sleep 0.05; done"], **PIPES) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        (end if how == "asked" else partial(let_end, within_s=0.0))(child, grace_s=0.2)
+        assert child.returncode == -signal.SIGKILL
+
+
+def test_a_program_that_ends_with_its_input_is_not_killed() -> None:
+    child = Child(["sh", "-c", "cat; exit 3"], **PIPES)
+    assert let_end(child, within_s=10, grace_s=1) == 3
+    assert all(pipe is not None and pipe.closed for pipe in (child.stdin, child.stdout, child.stderr))
 
 
 HELD_S = 0.5

@@ -19,6 +19,7 @@ from tests.links.recording import Recorder, wait_until
 from tests.links.test_sampler_trees import UUID, v1_host
 from vmconsole.inventory.errors import Explanation, LinkLost
 from vmconsole.inventory.ids import HostId
+from vmconsole.links.children import Child
 from vmconsole.links.sampler import Sampler, make_sampler
 from vmconsole.links.sampler_frames import LATEST_S, HostClock
 from vmconsole.links.sampler_launch import NO_PYTHON, command, explain_end, program
@@ -49,7 +50,7 @@ class Shell:
             raise self.error
         words = self.instead or ["/bin/sh", "-c", text]
         pipe = subprocess.PIPE
-        self.children.append(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, env=self.environment))
+        self.children.append(Child(words, stdin=pipe, stdout=pipe, stderr=pipe, env=self.environment))
         return self.children[-1]
 
 

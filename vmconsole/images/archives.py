@@ -17,9 +17,9 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING, Self, cast
 
-from vmconsole.images.processes import kill
 from vmconsole.inventory.errors import ImageDamaged, ImageError, ImageUnreadable
 from vmconsole.links.children import Child
+from vmconsole.links.ending import kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

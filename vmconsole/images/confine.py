@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmconsole.images import keeper, requests
-from vmconsole.images.processes import kill
 from vmconsole.inventory.errors import ImageError
 from vmconsole.inventory.resources import resource as data_file
 from vmconsole.links.children import Child
+from vmconsole.links.ending import kill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

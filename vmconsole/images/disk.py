@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from vmconsole.images.device_use import why_held
 from vmconsole.images.export import Export
 from vmconsole.images.facts import EDITABLE_FORMATS, ImageFacts, look_at, overlays_command, overlays_of
-from vmconsole.images.processes import kill
 from vmconsole.inventory.errors import Explanation, ImageError, ImageUnreadable
+from vmconsole.links.ending import kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable

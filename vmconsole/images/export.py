@@ -20,6 +20,7 @@ from vmconsole.images import qemu_walls
 from vmconsole.images.hints import explained
 from vmconsole.images.leftovers import make_folder
 from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageLinkLost
+from vmconsole.links.ending import let_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +140,7 @@ class Export:
         """End qemu-nbd and wait for it, so that its lock is free. A dead link is not waited for."""
         self._closing.set()
         if self._process is not None:
-            self._end(self._process)
+            let_end(self._process, within_s=_STOP_DEADLINE_S, grace_s=_STOP_DEADLINE_S)
         if self._remote_socket:
             # On a dead link the forward is gone with it.
             with contextlib.suppress(ConsoleError, OSError):
@@ -207,17 +208,3 @@ class Export:
                     said=rest.decode(errors="replace").strip(),
                 )
             )
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            if process.stdin is not None:
-                process.stdin.close()
-        try:
-            process.wait(timeout=_STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError, ValueError):
-                    pipe.close()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from vmconsole.images.leftovers import make_folder
 from vmconsole.images.nbd import NbdClient
 from vmconsole.inventory.errors import ImageError
 from vmconsole.links.children import Child, run
+from vmconsole.links.ending import let_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,11 +169,5 @@ class Server:
             self._client.close()
         process = self._process
         if process is not None:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(_SERVER_DEADLINE_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            let_end(process, within_s=_SERVER_DEADLINE_S, grace_s=_SERVER_DEADLINE_S)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -25,8 +25,8 @@ from vmconsole.images import android_sparse, archives, names
 from vmconsole.images.facts import Packing
 from vmconsole.images.hints import explained
 from vmconsole.images.messages import ImageSource
-from vmconsole.images.processes import kill
 from vmconsole.inventory.errors import Explanation, ImageDamaged, ImageNoSpace, ImageUnreadable
+from vmconsole.links.ending import kill
 from vmconsole.links.ssh import LocalShell
 
 if TYPE_CHECKING:

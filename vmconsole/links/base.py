@@ -155,7 +155,8 @@ class Shell(Protocol):
         """Run to the end. Raises ConnectTimeout past the deadline (the command is ended), LinkLost if the link dies."""
 
     def popen(self, command: str) -> subprocess.Popen[bytes]:
-        """A long-lived command with stdin, stdout and stderr as pipes. Closing its stdin must end it."""
+        """A long-lived command with stdin, stdout and stderr as pipes, and a process group of its own. Closing its
+        stdin must end it."""
 
     def forward_socket(self, local: Path, remote: str) -> None:
         """Make the host's UNIX socket ``remote`` reachable as ``local``. On a local shell: a symlink."""

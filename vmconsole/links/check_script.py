@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 import queue
 import shlex
+import signal
 import threading
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.catalogue import catalogue
 from vmconsole.inventory.resources import resource
+from vmconsole.links.ending import close_pipes, signal_group
 
 if TYPE_CHECKING:
     import subprocess
@@ -71,13 +73,11 @@ class HostScript:
         process = self._process
         if process is None:
             return
-        process.kill()
+        signal_group(process, signal.SIGKILL)
         process.wait()
         for thread in self._readers:
             thread.join(1.0)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        close_pipes(process)
 
     def _read_out(self) -> None:
         assert self._process is not None

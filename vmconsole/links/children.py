@@ -8,7 +8,6 @@ still as long. Here libc's own posix_spawn(3) is called through ctypes, which le
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import fcntl
 import functools
@@ -18,6 +17,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from vmconsole.links.base import Completed
+from vmconsole.links.ending import signal_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,8 +75,7 @@ def run(
         try:
             out, err = child.communicate(feed, timeout=deadline_s)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+            signal_group(child, signal.SIGKILL)
             raise
     return Completed(child.returncode, out, err)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -20,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.links.base import SamplerDebug
+from vmconsole.links.ending import let_end
 from vmconsole.links.sampler_frames import FrameMaker
 from vmconsole.links.sampler_launch import command, explain_denied, explain_end, explain_no_groups, program
 from vmconsole.metrics.cgroups import FrameDecoder, GarbledFrame
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Mapping, Sequence
 
     from vmconsole.inventory.errors import Explanation
@@ -173,7 +174,7 @@ class _ProcessSampler:
                 _tell(process, text)
             said = self._listen(process)
         finally:
-            status = _end(process)
+            status = let_end(process, within_s=GRACE_S / 2, grace_s=GRACE_S / 2)
             self._process = None
         return explain_end(status, said.decode("utf-8", "replace"), where=self._shell.where)
 
@@ -204,25 +205,6 @@ def _tell(process: subprocess.Popen[bytes], data: bytes) -> None:
     assert process.stdin, "Shell.popen promises pipes"
     process.stdin.write(data)
     process.stdin.flush()
-
-
-def _end(process: subprocess.Popen[bytes]) -> int | None:
-    """Close its stdin, which ends the program on the host; if that is not enough, end the process here."""
-    with contextlib.suppress(BrokenPipeError):
-        if process.stdin:
-            process.stdin.close()
-    for stop in (process.terminate, process.kill):
-        try:
-            process.wait(GRACE_S / 2)
-            break
-        except subprocess.TimeoutExpired:
-            stop()
-    else:
-        process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()
-    return process.returncode
 
 
 class _Stream:

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING
 from vmconsole.inventory.errors import BadAddress, ConnectTimeout, LinkError, LinkLost, OperationRefused
 from vmconsole.links.base import Completed
 from vmconsole.links.children import Child
+from vmconsole.links.ending import close_pipes, end, signal_group
 from vmconsole.links.host_keys import changed_key
 from vmconsole.links.rpc_door import RpcDoor, way_to_daemon
 from vmconsole.links.ssh_errors import translate_ssh
@@ -139,7 +140,7 @@ class SshMaster:
             self._closing = True
             process, folder = self._process, self._folder
         if process is not None:
-            _end(process, timeout_s=timeout_s)
+            end(process, grace_s=timeout_s)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -354,9 +355,9 @@ class _Children:
         with self._lock:
             alive, self._alive = self._alive, []
         for process in alive:
-            _signal_group(process, signal.SIGTERM)
+            signal_group(process, signal.SIGTERM)
         for process in alive:
-            _end(process, timeout_s=0.2)
+            end(process, grace_s=0.2)
 
 
 def _spawn_ssh(
@@ -389,34 +390,14 @@ def _finish(process: subprocess.Popen[bytes], *, deadline_s: float, feed: bytes,
     try:
         out, err = process.communicate(feed, timeout=deadline_s)
     except subprocess.TimeoutExpired as error:
-        _signal_group(process, signal.SIGKILL)
+        signal_group(process, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):  # something that it started holds the pipes
             process.communicate(timeout=0.5)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError):  # what was to be fed to it
-                    pipe.close()
+        close_pipes(process)
         raise ConnectTimeout(
             f"A command on {where} did not end within {deadline_s:.0f} s.", where=where, said=""
         ) from error
     return Completed(process.returncode, out, err)
-
-
-def _end(process: subprocess.Popen[bytes], *, timeout_s: float) -> None:
-    _signal_group(process, signal.SIGTERM)
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        _signal_group(process, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel: it is dead as soon as it can be
-            process.wait(timeout_s)
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """To the child and what it started (a jump host's ssh, say): each child leads a process group of its own."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
 
 
 def _escaped(path: Path) -> str:

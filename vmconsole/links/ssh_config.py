@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.inventory.errors import BadAddress, ConnectTimeout, LinkError
 from vmconsole.links.children import Child
+from vmconsole.links.ending import signal_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,7 +77,7 @@ def ask_ssh(
     try:
         out, err = process.communicate(timeout=deadline_s)
     except subprocess.TimeoutExpired as error:
-        os.killpg(process.pid, signal.SIGKILL)  # it leads a group of its own, with what Match exec started
+        signal_group(process, signal.SIGKILL)  # also what Match exec started
         process.communicate()
         raise ConnectTimeout(
             f"ssh did not say within {deadline_s:.0f} s what it would do for {name}.",
