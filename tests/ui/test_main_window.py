@@ -75,7 +75,7 @@ def test_the_status_bar_sums_up(rig: Rig, window: MainWindow, qtbot: QtBot) -> N
 def test_with_nothing_selected_the_window_tells_what_needs_a_look(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
     rig.change_host("kvm1", state=HostState.FAILED, reason=REASON)
     rig.change_guest("kvm2", "mail", state=GuestState.CRASHED)
-    wanted = "kvm1: kvm1 stopped answering.\nmail on kvm2: crashed"
+    wanted = "kvm1 stopped answering.\nmail on kvm2: crashed"
     qtbot.waitUntil(lambda: window.empty_page._names.text() == wanted)
     assert window.empty_page._names.isVisible()
 

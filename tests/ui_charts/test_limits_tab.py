@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit
 
 from tests.operations.fakes import a_guest
 from tests.ui_charts.rig import Rig, capped
@@ -137,7 +138,7 @@ def test_what_is_typed_survives_news_of_the_guest(open_tab):
     tab, rig = open_tab()
     typed(tab, CAP, LIVE, "3")
     rig.apply(GuestSeen(capped(a_guest(), live=CpuCap(100_000, 50_000), stored=BOOT_CAP)))
-    assert text(tab, CAP, LIVE) == "3.00 cores"
+    qtbot.waitUntil(lambda: text(tab, CAP, LIVE) == "3.00 cores")
     tab.changes.revert_button.click()
     assert text(tab, CAP, LIVE) == "0.50 cores"
 
@@ -158,7 +159,7 @@ def test_a_refusal_is_said_and_what_was_typed_stays(qtbot, open_tab):
     guest = applied(qtbot, tab, rig)
     assert guest.live.guest_cap == NOW_CAP
     assert tab.changes.words.text().startswith("web1 is busy.")
-    assert text(tab, CAP, LIVE) == "3.00 cores"
+    qtbot.waitUntil(lambda: text(tab, CAP, LIVE) == "3.00 cores")
 
 
 def test_a_guest_that_is_off_has_only_its_next_boot(open_tab):
@@ -195,3 +196,26 @@ def test_memory_that_the_host_has_not_is_warned_of_and_not_forbidden(open_tab):
     typed(tab, LimitRef("memory_balloon"), LIVE, "8 GiB")
     assert "the host has 3.50 GiB for them" in tab.changes.list.topLevelItem(0).text(4)
     assert tab.changes.apply_button.isEnabled()
+
+
+def test_a_limit_is_chosen_from_the_start_and_stays_for_the_next_guest(open_tab):
+    tab, rig = open_tab()
+    assert tab.panel.title.text() == "CPU cap, whole guest"
+    tab.show_limit(WEIGHT)
+    other = dataclasses.replace(a_guest(), id=dataclasses.replace(rig.guest.id, uuid="other"), name="other")
+    rig.apply(GuestSeen(other))
+    tab.show_guest(other.id)
+    assert (tab.panel.isEnabled(), tab.panel.title.text()) == (True, "CPU weight")
+
+
+def test_typing_on_the_name_of_a_limit_sets_its_value(qtbot, open_tab):
+    tab, _ = open_tab()
+    tab.show_limit(CAP)
+    tab.tree.setFocus()
+    qtbot.keyClicks(tab.tree, "3")
+    editor = tab.tree.findChild(QLineEdit)
+    assert editor.text() == "3"
+    qtbot.keyClicks(editor, " cores")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: text(tab, CAP, LIVE) == "3.00 cores")
+    assert tab.tree.currentIndex().column() == LIVE

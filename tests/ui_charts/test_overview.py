@@ -30,13 +30,13 @@ def card(page, key):
 
 
 def colours_in(image, colour):
-    """How many pixels are nearly of a colour."""
+    """How many pixels are of a colour, or at least half of it: a thin line between two rows of pixels is in both."""
     near = 0
     for y in range(image.height()):
         for x in range(image.width()):
             found = image.pixelColor(x, y)
             parts = (found.red() - colour.red(), found.green() - colour.green(), found.blue() - colour.blue())
-            near += max(map(abs, parts)) < 24
+            near += max(map(abs, parts)) < 120
     return near
 
 

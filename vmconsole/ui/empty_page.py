@@ -99,10 +99,10 @@ class EmptyPage(QScrollArea):
 
     def _told_problems(self) -> Sequence[str]:
         """A line for each host or guest that needs a look."""
-        return [
-            f"{status_summary.name_of(self._store, row)}: {status_summary.told(self._store, row, self._formats)}"
-            for row in status_summary.problems(self._store)[:MOST_PROBLEMS]
-        ]
+        found = status_summary.problems(self._store)[:MOST_PROBLEMS]
+        told = ((status_summary.name_of(self._store, row), status_summary.told(self._store, row, self._formats))
+                for row in found)  # fmt: skip
+        return [words if words.startswith(name) else f"{name}: {words}" for name, words in told]
 
     def show_many(self, wanted: Sequence[HostId | GuestId]) -> None:
         """Several rows: how many, in which states, and what the guests use together."""

@@ -48,7 +48,7 @@ ORDER_AGAIN_MS = 5000
 """Sorted by a figure, rows move this often, and not while the mouse is over them: nobody can click a moving row."""
 AGES_MS = 1000
 NAME_LETTERS = 34
-CURVE = 58
+CURVE = 34
 """Width of a curve and the space around it, in pixels."""
 
 

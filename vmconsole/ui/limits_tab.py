@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSortFilterProxyModel, Qt, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QCheckBox,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
     QSplitter,
-    QTreeView,
     QVBoxLayout,
     QWidget,
 )
@@ -34,7 +31,8 @@ from vmconsole.ui.limits.behind_dialog import BehindDialog
 from vmconsole.ui.limits.changes_view import ChangesView
 from vmconsole.ui.limits.draft import LimitsDraft
 from vmconsole.ui.limits.history_dialog import HistoryDialog
-from vmconsole.ui.limits.model import LIMIT, LIVE, MARK, STORED, LimitsModel
+from vmconsole.ui.limits.limits_view import LimitsView
+from vmconsole.ui.limits.model import LIMIT, LimitsModel
 from vmconsole.ui.limits.panel import LimitPanel
 from vmconsole.ui.limits.pin_dialog import PinDialog
 from vmconsole.ui.theme import Theme
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.context import Context
     from vmconsole.ui.limits.model import AnyIndex
 
-VALUE_WIDTH, MARK_WIDTH, PANEL_WIDTH, PANEL_HEIGHT = 130, 28, 340, 170
+PANEL_WIDTH, PANEL_HEIGHT = 340, 170
 WIDE = 800
 """From so many pixels on there is room for the panel beside the tree."""
 
@@ -88,6 +86,7 @@ class LimitsTab(QWidget):
         self._context = context
         self._theme = Theme(self)
         self._guest: GuestId | None = None
+        self._chosen: LimitRef | None = None
         self._is_wide: bool | None = None
         self.draft = LimitsDraft(context, self)
         self.model = LimitsModel(self.draft, self._theme, self)
@@ -98,13 +97,14 @@ class LimitsTab(QWidget):
         self.pin_button = QPushButton(self.tr("&Pin CPUs…"), self)
         self.level_button = QPushButton(self.tr("Next boot as &now"), self)
         self.history_button = QPushButton(self.tr("&History…"), self)
-        self.tree = QTreeView(self)
+        self.tree = LimitsView(self)
+        self.tree.setModel(self.filter)
+        self.tree.set_up_columns()
         self.panel = LimitPanel(self.draft, self._theme, self)
         self.changes = ChangesView(self.draft, self._theme, self)
         self._reason = QLabel(self)
         self._middle = QSplitter(Qt.Orientation.Horizontal, self)
         self._lay_out()
-        self._set_up_tree()
         self._connect()
         self._show()
 
@@ -148,24 +148,6 @@ class LimitsTab(QWidget):
             self._middle.setOrientation(Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical)
             self._middle.setSizes([self.width() - PANEL_WIDTH, PANEL_WIDTH] if is_wide else [600, PANEL_HEIGHT])
             self.panel.set_wide(not is_wide)
-
-    def _set_up_tree(self) -> None:
-        tree = self.tree
-        tree.setModel(self.filter)
-        tree.setAccessibleName(self.tr("Limits of the guest"))
-        tree.setUniformRowHeights(True)
-        tree.setStyleSheet("QTreeView::item { padding: 2px; }")
-        tree.setAllColumnsShowFocus(False)
-        tree.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
-        triggers = QAbstractItemView.EditTrigger
-        tree.setEditTriggers(triggers.DoubleClicked | triggers.EditKeyPressed | triggers.AnyKeyPressed)
-        header = tree.header()
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(LIMIT, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((LIVE, VALUE_WIDTH), (MARK, MARK_WIDTH), (STORED, VALUE_WIDTH)):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
-            header.resizeSection(column, width)
-        header.setMinimumSectionSize(MARK_WIDTH)
 
     def _connect(self) -> None:
         self.search.textChanged.connect(self._on_filter)
@@ -269,7 +251,18 @@ class LimitsTab(QWidget):
             for part in range(self.filter.rowCount(section)):
                 index = self.filter.index(part, 0, section)
                 self.tree.setExpanded(index, self.model.is_set(self.filter.mapToSource(index)))
+        self._choose_again()
+
+    def _choose_again(self) -> None:
+        """The same limit as before of another guest, else the first: the panel shows what can be done."""
+        index = QModelIndex() if self._chosen is None else self.filter.mapFromSource(self.model.index_of(self._chosen))
+        if not index.isValid():
+            index = self.filter.index(0, LIMIT, self.filter.index(0, LIMIT))
+        flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
+        self.tree.selectionModel().setCurrentIndex(index, flag)
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current(self, current: QModelIndex, _before: QModelIndex) -> None:
-        self.panel.show_limit(self.model.ref_at(self.filter.mapToSource(current)))
+        ref = self.model.ref_at(self.filter.mapToSource(current))
+        self._chosen = ref or self._chosen
+        self.panel.show_limit(ref)

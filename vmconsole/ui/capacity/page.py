@@ -84,7 +84,6 @@ class CapacityPage(QWidget):
         table.setStyleSheet("QTreeView::item { padding: 2px; }")
         table.header().setStretchLastSection(False)
         table.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        table.header().setSectionResizeMode(GUEST, QHeaderView.ResizeMode.Stretch)
         for number, (figure, title) in enumerate(
             ((Figure.CPU_CORES, self.tr("CPU")), (Figure.MEMORY_BYTES, self.tr("Memory")))
         ):

@@ -59,6 +59,8 @@ class LimitLines(QObject):
         self._is_arranging = False
         specs = LINES[chart.key]
         self.slots = tuple(self._slot(spec, i, len(specs), context) for i, spec in enumerate(specs))
+        for slot in self.slots:
+            slot.line.tag.raise_()  # a word is not crossed by another limit's line
         plot.laid_out.connect(self.arrange)
 
     def _slot(self, spec: LineSpec, i: int, count: int, context: Context) -> _Slot:

@@ -75,7 +75,7 @@ class LimitTag(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._ground.setAlphaF(1.0 if self._is_strong else 0.8)
+        self._ground.setAlphaF(1.0 if self._is_strong else 0.9)
         painter.setBrush(self._ground)
         painter.setPen(QPen(self._colour, 1) if self._is_strong else Qt.PenStyle.NoPen)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)

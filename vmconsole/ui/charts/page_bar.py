@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from vmconsole.ui.charts.time_window import SPANS_S
 
@@ -50,14 +50,12 @@ class PageBar(QWidget):
         self._spans.addButton(button)
         self._row.addWidget(button)
 
-    def _save_button(self) -> QToolButton:
+    def _save_button(self) -> QPushButton:
         menu = QMenu(self)
         menu.addAction(self.tr("Picture (PNG)…"), self.save_png_asked.emit)
         menu.addAction(self.tr("Values (CSV)…"), self.save_csv_asked.emit)
-        button = QToolButton()
-        button.setText(self.tr("Save"))
+        button = QPushButton(self.tr("Save"))
         button.setToolTip(self.tr("Save the charts as a picture or their values as a table"))
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setMenu(menu)
         return button
 
