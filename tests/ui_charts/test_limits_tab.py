@@ -138,7 +138,7 @@ def test_what_is_typed_survives_news_of_the_guest(open_tab):
     tab, rig = open_tab()
     typed(tab, CAP, LIVE, "3")
     rig.apply(GuestSeen(capped(a_guest(), live=CpuCap(100_000, 50_000), stored=BOOT_CAP)))
-    qtbot.waitUntil(lambda: text(tab, CAP, LIVE) == "3.00 cores")
+    assert text(tab, CAP, LIVE) == "3.00 cores"
     tab.changes.revert_button.click()
     assert text(tab, CAP, LIVE) == "0.50 cores"
 
