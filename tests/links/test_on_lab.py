@@ -309,7 +309,7 @@ def test_a_libvirtd_that_hangs_from_the_start(host: LabHost, connect: Connect) -
     assert 9 < time.monotonic() - began < 14
     assert what == "libvirtd does not answer; SSH does."
     assert retry_at is not None
-    wait_until(lambda: link._observe.abandoned == 0, within_s=3, what="the stuck call was freed")
+    wait_until(lambda: link.debug().lanes[0].abandoned == 0, within_s=3, what="the stuck call was freed")
     host.thaw()
     posted.host(HostState.CONNECTED)
 
