@@ -6,15 +6,17 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
 from tests.operations.fakes import a_guest
 from vmconsole.inventory.deltas import HostSeen
 from vmconsole.inventory.facts import Disk, Interface
 from vmconsole.inventory.limits import CpuCap, LimitRef, Limits
 from vmconsole.ui.charts.limit_line import GRAB_PX
+from vmconsole.ui.charts.limit_tag import LimitTag
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)  # the screenless platform has no size hints
 MIB, MAC = 2**20, "52:54:00:00:00:01"
@@ -262,3 +264,13 @@ def test_a_guests_cpu_cap_is_not_touched_by_the_others(open_page):
     page.take_to("network", 0, 2e6)
     page.settled()
     assert page.rig.verbs.guests[page.rig.guest.id.uuid].live.guest_cap == CpuCap(100_000, 150_000)
+
+
+@pytest.mark.parametrize(("line", "neighbour", "side"), [(50, 150, "above"), (50, 38, "below"), (50, 62, "above")])
+def test_a_limits_words_stand_where_no_other_line_crosses_them(qtbot, line, neighbour, side):
+    tag = LimitTag(QWidget())
+    qtbot.addWidget(tag.parentWidget())
+    tag.resize(80, 18)
+    assert tag.put(QRectF(0, 0, 200, 200), line, lines=(neighbour,))
+    assert side == ("above" if tag.y() < line else "below")
+    assert not tag.y() < neighbour < tag.y() + tag.height()

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeView, QWidget
 
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import GroupId, GuestId
-from vmconsole.ui.columns import COLUMNS, CPU, NAME, STATE
+from vmconsole.ui.columns import COLUMNS, CPU, MEMORY, NAME, STATE
 from vmconsole.ui.fleet_delegate import PAD, FigureCell, NameCell, WordCell, number_width
 from vmconsole.ui.fleet_model import FleetModel
 from vmconsole.ui.sparkline import Sparklines
@@ -48,7 +48,7 @@ ORDER_AGAIN_MS = 5000
 """Sorted by a figure, rows move this often, and not while the mouse is over them: nobody can click a moving row."""
 AGES_MS = 1000
 NAME_LETTERS = 34
-CURVE = 34
+CURVE = 44
 """Width of a curve and the space around it, in pixels."""
 
 
@@ -105,6 +105,8 @@ class FleetView(QTreeView):
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         for column in range(CPU, len(COLUMNS)):
             self.setColumnWidth(column, number_width(self.fontMetrics(), column) + CURVE)
+        of_host = self.fontMetrics().horizontalAdvance("88.8 / 888 GiB") + 2 * PAD
+        self.setColumnWidth(MEMORY, max(of_host, self.columnWidth(MEMORY)))
         self.setColumnWidth(STATE, self.fontMetrics().horizontalAdvance("shutting down") + 2 * PAD)
         self.hideColumn(STATE)  # the icon says it; a screen reader reads the column all the same
         self.setSortingEnabled(True)

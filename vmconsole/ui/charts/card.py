@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vmconsole.ui.formats import Formats
 
 WIDEST = {"cores": "8.88", "bytes": "8.88 GiB", "bytes/s": "8.88 MiB/s", "operations/s": "8.88 k/s"}
-LEAST_PLOT_HEIGHT = 68
+LEAST_PLOT_HEIGHT = 96
 STALE_ALPHA = 0.4
 
 

@@ -183,13 +183,20 @@ class LimitLine(QAbstractSlider):
             one = TOLD.get(subject.row.kind, 1.0)
             self._editor.propose(NO_LIMIT if value >= self.maximum() else max(subject.scale.least, value * one))
 
-    def put_tag(self, others: list[QRectF]) -> QRectF | None:
-        """Beside the tags that stand already; where it went. Where there is no room for it, it is not shown."""
+    def height_of_line(self) -> float | None:
+        """Where the line is, in the viewport; None for a handle, and where there is none."""
+        number = self._editor.number
+        return None if self.isHidden() or number is None or self._is_handle() else self._y_of(number)
+
+    def put_tag(self, others: list[QRectF], lines: list[float]) -> QRectF | None:
+        """Beside the tags that stand already, not across the other lines; where it went. Where there is no room for it,
+        it is not shown."""
         if self._is_handle() and not self.isHidden():
             return QRectF(self.geometry())
         if self.tag.isHidden() or self._editor.number is None:
             return None
-        if not self.tag.put(self._plot.area(), self._y_of(self._editor.number), others=others) and others:
+        y = self._y_of(self._editor.number)
+        if not self.tag.put(self._plot.area(), y, others=others, lines=lines) and others:
             self.tag.hide()
             return None
         return QRectF(self.tag.geometry())

@@ -160,8 +160,10 @@ class LimitLines(QObject):
     def _put_tags(self) -> None:
         """The one in use has the first choice, and lies above the others."""
         tags: list[QRectF] = []
+        heights = {slot.spec.key: slot.line.height_of_line() for slot in self.slots}
         for slot in sorted(self.slots, key=lambda slot: (not slot.line.is_active, slot.line.handle_width == 0)):
-            found = slot.line.put_tag(tags)
+            others = [y for key, y in heights.items() if y is not None and key != slot.spec.key]
+            found = slot.line.put_tag(tags, others)
             tags += [found] if found is not None else []
         for slot in self.slots:
             if slot.line.is_active:

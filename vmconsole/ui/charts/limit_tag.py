@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from PySide6.QtGui import QFontMetrics, QPaintEvent
 
@@ -51,8 +51,9 @@ class LimitTag(QWidget):
         self.resize(width + 2 * MARGIN_PX, metrics.height() * len(self._lines) + 4)
         self.update()
 
-    def put(self, area: QRectF, y: float, *, others: Iterable[QRectF] = ()) -> bool:
-        """At the right, above the line, or below it where there is no room; left of ``others`` that stand there.
+    def put(self, area: QRectF, y: float, *, others: Iterable[QRectF] = (), lines: Sequence[float] = ()) -> bool:
+        """At the right, above the line, or below it where there is no room or another of ``lines`` (their heights)
+        would cross it; left of ``others`` that stand there.
 
         False where all places are taken.
         """
@@ -60,7 +61,8 @@ class LimitTag(QWidget):
         taken = sorted(others, key=lambda rect: -rect.left())
         tops = [top for top in (above, below) if area.top() <= top <= area.bottom() - self.height()]
         places = [QPointF(self._left(area, top, taken), top) for top in tops or [area.bottom() - self.height()]]
-        place = max(places, key=QPointF.x)
+        crossed = {at.y(): sum(at.y() < line < at.y() + self.height() for line in lines) for at in places}
+        place = max(places, key=lambda at: (at.x() >= area.left() - 1, -crossed[at.y()], at.x()))
         self.move(place.toPoint())
         return place.x() >= area.left() - 1
 
