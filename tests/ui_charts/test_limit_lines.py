@@ -268,8 +268,9 @@ def test_a_guests_cpu_cap_is_not_touched_by_the_others(open_page):
 
 @pytest.mark.parametrize(("line", "neighbour", "side"), [(50, 150, "above"), (50, 38, "below"), (50, 62, "above")])
 def test_a_limits_words_stand_where_no_other_line_crosses_them(qtbot, line, neighbour, side):
-    tag = LimitTag(QWidget())
-    qtbot.addWidget(tag.parentWidget())
+    plot = QWidget()
+    qtbot.addWidget(plot)
+    tag = LimitTag(plot)
     tag.resize(80, 18)
     assert tag.put(QRectF(0, 0, 200, 200), line, lines=(neighbour,))
     assert side == ("above" if tag.y() < line else "below")
