@@ -42,6 +42,8 @@ pytestmark = [pytest.mark.appliance, pytest.mark.timeout(600)]
 
 HOSTS = b"# kept comment\n127.0.0.1\tlocalhost   # spaces kept\n\n\n10.0.0.7  web1 web1.lan\n"
 HIVE = "/Windows/System32/config/SOFTWARE"
+ODD_HIVE = "/Windows/System32/config/ODD"
+LATIN = b"# gr\xfcn\nkernel.domainname = m\xfcller\nvm.swappiness = 10\n"
 
 
 def make_tree(folder: Path) -> Path:
@@ -65,7 +67,21 @@ def make_tree(folder: Path) -> Path:
         file.write(b"\x00\xde\xad\xbe\xef\x00" + bytes(100))
     empty_hive(folder / HIVE[1:])
     empty_hive(folder / "Windows/System32/config/DIRTY", is_clean=False)
+    hidden_names(empty_hive(folder / ODD_HIVE[1:]))
+    (folder / "etc/sysctl.conf").write_bytes(LATIN)
     return folder
+
+
+def hidden_names(hive: Path) -> None:
+    """A key and a value whose names have a NUL, as malware makes them: Windows' own editor cannot open those."""
+    made = "\n".join(
+        ["cd \\", "add Run", "add Run_hidden", "cd Run_hidden", "setval 1", "evil_x", "string:here", "cd \\", "cd Run",
+         "setval 1", "good", "string:there", "commit", ""]
+    )  # fmt: skip
+    subprocess.run(["hivexsh", "-w", hive], input=made.encode(), capture_output=True, check=True)
+    data = hive.read_bytes()
+    assert data.count(b"Run_hidden") == data.count(b"evil_x") == 1
+    hive.write_bytes(data.replace(b"Run_hidden", b"Run\0hidden").replace(b"evil_x", b"evil\0x"))
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +277,17 @@ def test_a_value_that_does_not_fit_and_a_file_that_does_not_read_are_said(guest:
     assert "hosts.augnew" not in guest.names("/etc")
 
 
+def test_a_configuration_that_is_not_utf_8(guest: Opened) -> None:
+    tools = guest.session.tools
+    tree = done(tools.read_config("/etc/sysctl.conf"))
+    assert [(n.label, n.value) for n in tree.nodes] == [
+        ("#comment", "gr\udcfcn"), ("kernel.domainname", "m\udcfcller"), ("vm.swappiness", "10"),
+    ]  # fmt: skip
+    edit = ConfigEdit(ConfigVerb.SET, tree.nodes[1].path, value="m\udcfcller.de")
+    assert done(tools.edit_config("/etc/sysctl.conf", "", [edit])).nodes[1].value == "m\udcfcller.de"
+    assert guest.read("/etc/sysctl.conf") == LATIN.replace(b"m\xfcller", b"m\xfcller.de")
+
+
 # -- the registry --------------------------------------------------------------------------------------------------
 
 
@@ -289,7 +316,7 @@ def test_a_hive_is_browsed_and_changed(guest: Opened) -> None:
     with pytest.raises(ImageError, match="there already"):
         done(tools.edit_hive(HIVE, [RegistryEdit(RegistryVerb.SET_VALUE, key, values[1]), RegistryEdit(add, key)]))
     assert "SOFTWARE" in guest.names("/Windows/System32/config")
-    assert len(guest.names("/Windows/System32/config")) == 2, "a copy was left"
+    assert len(guest.names("/Windows/System32/config")) == 3, "a copy was left"
 
 
 def test_a_hive_of_a_windows_that_was_not_shut_down_is_only_read(guest: Opened) -> None:
@@ -299,6 +326,21 @@ def test_a_hive_of_a_windows_that_was_not_shut_down_is_only_read(guest: Opened) 
         done(tools.edit_hive(dirty, [RegistryEdit(RegistryVerb.ADD_KEY, ("a",))]))
     with pytest.raises(ImageError, match="not a registry hive"):
         done(tools.read_key("/etc/hosts", ()))
+
+
+def test_names_that_hide_behind_a_nul_are_seen_and_not_cut(guest: Opened) -> None:
+    tools = guest.session.tools
+    assert set(done(tools.read_key(ODD_HIVE, ())).subkeys) == {"Run", "Run\0hidden"}
+    (value,) = done(tools.read_key(ODD_HIVE, ("Run\0hidden",))).values
+    assert (value.name, value.data) == ("evil\0x", "here\0".encode("utf-16-le"))
+    assert [v.name for v in done(tools.read_key(ODD_HIVE, ("Run",))).values] == ["good"]
+    setting = RegistryEdit(RegistryVerb.SET_VALUE, ("Run\0hidden",), RegistryValue("new", 4, bytes(4)))
+    with pytest.raises(ImageError, match="cannot be changed") as refused:
+        done(tools.edit_hive(ODD_HIVE, [setting]))
+    assert "evil\\x00x" in refused.value.explanation.cause
+    assert [v.name for v in done(tools.read_key(ODD_HIVE, ("Run\0hidden",))).values] == ["evil\0x"]
+    done(tools.edit_hive(ODD_HIVE, [RegistryEdit(RegistryVerb.DELETE_KEY, ("Run\0hidden",))]))
+    assert done(tools.read_key(ODD_HIVE, ())).subkeys == ("Run",), "the other one went"
 
 
 # -- bringing things back ------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QMessageBox,
+    QPlainTextEdit,
     QProgressBar,
     QTabWidget,
     QWidget,
@@ -108,6 +109,8 @@ def _of_its_kind(widget: QWidget, kind: str) -> Iterator[Text]:
             yield from (Text(kind, widget.tabText(n)) for n in range(widget.count()))
         case QProgressBar():
             yield Text(kind, widget.text())
+        case QPlainTextEdit():
+            yield Text(kind, widget.toPlainText())
         case QAbstractItemView():
             yield from _of_model(widget.model(), QModelIndex(), kind)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The editing tools of a scripted session, over its tree in memory. Configuration files and the registry are not here:
-what they mean only Augeas and hivex know, and their windows are tested with a real appliance.
+"""The editing tools of a scripted session, over its tree in memory. What configuration files and hives mean only Augeas
+and hivex know, so what is read is what a test has put there, and edits are only remembered: their windows are tested
+with a real appliance, too.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from vmconsole.images.tool_values import (
     Account,
     Attributes,
     AttributesSet,
+    ConfigEdit,
+    ConfigTree,
     Digest,
     FoundAt,
     Hit,
     NewAttributes,
     Page,
+    RegistryEdit,
+    RegistryKey,
     SearchIn,
     Size,
     Surveyed,
@@ -48,6 +53,9 @@ class FakeTools:
         self._numbers = itertools.count(1)
         self.running: dict[int, Iterator[Any]] = {}
         self._extras: dict[str, Attributes] = {}
+        self.config = ConfigTree("/etc/hosts", "Hosts.lns", ())
+        self.keys: dict[tuple[str, ...], RegistryKey] = {}
+        self.edits: list[ConfigEdit | RegistryEdit] = []
 
     def attributes(self, path: str) -> Future[Attributes]:
         return self._session._do(f"attributes {path}", lambda: self._attributes(path))
@@ -131,6 +139,18 @@ class FakeTools:
             return Digest(path, hashlib.sha256(self._session._node(path).data).hexdigest())
 
         return self._session._do("digests", lambda: tuple(map(digest, paths)))
+
+    def read_config(self, path: str, *, lens: str = "") -> Future[ConfigTree]:
+        return self._session._do(f"read config {path} {lens}", lambda: self.config)
+
+    def edit_config(self, path: str, lens: str, edits: Sequence[ConfigEdit]) -> Future[ConfigTree]:
+        return self._session._do(f"edit config {path} {lens}", lambda: self.edits.extend(edits) or self.config)
+
+    def read_key(self, hive: str, key: tuple[str, ...]) -> Future[RegistryKey]:
+        return self._session._do(f"read key {hive}", lambda: self.keys[key])
+
+    def edit_hive(self, hive: str, edits: Sequence[RegistryEdit]) -> Future[None]:
+        return self._session._do(f"edit hive {hive}", lambda: self.edits.extend(edits))
 
     # -- behind it ---------------------------------------------------------------------------------------------
 

@@ -100,6 +100,11 @@ def hex_of(data: bytes) -> str:
     return data.hex(" ")
 
 
+def lines_of_hex(data: bytes) -> str:
+    """Sixteen bytes a line."""
+    return "\n".join(hex_of(data[at : at + 16]) for at in range(0, len(data), 16))
+
+
 def bytes_of(text: str) -> bytes:
     """Bytes typed as hexadecimal, with spaces, commas or line breaks between them as one likes."""
     bare = re.sub(r"[\s,:\\]+", "", text)

@@ -218,6 +218,8 @@ class RegistryValue:
     type: int
     """``REG_SZ`` is 1, and so on: ``registry_values`` names them."""
     data: bytes
+    left_out_bytes: int = 0
+    """How long the data is where it is too long to be shown; ``data`` is empty then, and must not be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ def _in_file_order(paths: list[str]) -> list[str]:
 
 
 def _do(handle: Handle, base: str, edit: ConfigEdit) -> None:
-    path, label = names.checked_text(edit.path), _escaped(names.checked_text(edit.label))
+    path, label = names.checked_name(edit.path), _escaped(names.checked_name(edit.label))
     node = f"{base}/{path}" if path else base
     if len(handle.aug_match(node)) != 1:
         raise ImageError("This part of the file is not there any more.", where=path, advice="Read it again.")
@@ -173,7 +173,7 @@ def _do(handle: Handle, base: str, edit: ConfigEdit) -> None:
     elif edit.verb is ConfigVerb.ADD and label:
         _put(handle, f"{node}/{label}[last()+1]", edit.value)
     elif edit.verb is ConfigVerb.ADD_AFTER and label and path:
-        handle.aug_insert(node, names.checked_text(edit.label), before=False)
+        handle.aug_insert(node, names.checked_name(edit.label), before=False)
         _put(handle, f"{node}/following-sibling::*[1]", edit.value)
     else:
         raise ImageError("This cannot be done to the whole file.", where=path)
@@ -183,7 +183,7 @@ def _put(handle: Handle, node: str, value: str | None) -> None:
     if value is None:
         handle.aug_clear(node)
     else:
-        handle.aug_set(node, names.checked_text(value))
+        handle.aug_set(node, names.checked_name(value))
 
 
 def _escaped(label: str) -> str:

@@ -21,6 +21,7 @@ _CAPSULE = b"guestfs_h"
 _NUMBER_CALLS = (
     "chmod", "exists", "lchown", "ln", "ln_s", "lremovexattr", "ls0", "mkdir", "mkdir_mode", "mv", "rename", "rm",
     "rm_f", "rm_rf", "touch", "truncate", "upload", "download", "utimens",
+    "aug_set", "aug_clear", "aug_rm", "aug_insert",
 )  # fmt: skip
 _END_OF_OPTIONS = -1
 _STAT_FIELDS = (
@@ -153,7 +154,7 @@ class _RawCalls:
         self._c.free.argtypes = [ctypes.c_void_p]
         for name in _NUMBER_CALLS:
             setattr(self, name, self._numbers(name))
-        for name in ("realpath", "readlink"):
+        for name in ("realpath", "readlink", "aug_get"):
             setattr(self, name, self._texts(name))
 
     # -- how they are called -----------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ class _RawCalls:
         return RuntimeError((last or b"unknown error").decode("utf-8", errors="backslashreplace"))
 
     def _numbers(self, name: str) -> Callable[..., int]:
-        return lambda *args: self.number(name, *args)
+        return lambda *args, **options: self.number(name, *args, *options.values())
 
     def _texts(self, name: str) -> Callable[..., str]:
         def call(*args: object) -> str:
@@ -274,8 +275,13 @@ class _RawCalls:
             self._function("free_dirent_list", None)(answer)
 
     def readlinklist(self, folder: str, entries: list[str]) -> list[str]:
-        strings = ctypes.POINTER(ctypes.c_void_p)
-        answer = self._pointer("readlinklist", strings, _c_value(folder), _c_strings(entries))
+        return self._strings("readlinklist", _c_value(folder), _c_strings(entries))
+
+    def aug_match(self, path: str) -> list[str]:
+        return self._strings("aug_match", _c_value(path))
+
+    def _strings(self, name: str, *args: object) -> list[str]:
+        answer = self._pointer(name, ctypes.POINTER(ctypes.c_void_p), *args)
         found, number = [], 0
         while answer[number]:
             found.append(os.fsdecode(ctypes.string_at(answer[number])))

@@ -151,8 +151,7 @@ class ConfigWindow(QDialog):
 
     def _item(self, node: ConfigNode) -> QTreeWidgetItem:
         label = self.tr("comment") if node.is_comment else node.label
-        value = node.value if node.value is not None else ""
-        item = QTreeWidgetItem([names.shown(label), value, kind_of(node)])
+        item = QTreeWidgetItem([names.shown(label), names.shown(node.value or ""), kind_of(node)])
         item.setData(LABEL, _NODE, node)
         if self._may_edit and node.value is not None:
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
@@ -218,8 +217,9 @@ class ConfigWindow(QDialog):
         node = item.data(LABEL, _NODE)
         if self._filling or column != VALUE or not isinstance(node, ConfigNode):
             return
-        if item.text(VALUE) != node.value:
-            self._edit(ConfigEdit(ConfigVerb.SET, node.path, value=item.text(VALUE)))
+        value = names.typed(item.text(VALUE), node.value or "")
+        if value != node.value:
+            self._edit(ConfigEdit(ConfigVerb.SET, node.path, value=value))
 
     def _on_add_after(self) -> None:
         node = self._current()
@@ -233,7 +233,7 @@ class ConfigWindow(QDialog):
     def _ask_new(self, verb: ConfigVerb, path: str, label: str) -> None:
         dialog = NewEntryDialog(label, self)
         dialog.accepted.connect(
-            lambda: self._edit(ConfigEdit(verb, path, dialog.label.text().strip(), dialog.value.text() or None))
+            lambda: self._edit(ConfigEdit(verb, path, dialog.wanted_label, dialog.value.text() or None))
         )
         dialog.open()
 
@@ -266,7 +266,8 @@ class NewEntryDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setWindowTitle(self.tr("New entry"))
-        self.label = QLineEdit(label, self)
+        self._suggested = label
+        self.label = QLineEdit(names.shown(label), self)
         self.label.setAccessibleName(self.tr("Name"))
         self.label.setPlaceholderText(self.tr("as its neighbours are named; #comment for a comment"))
         self.value = QLineEdit(self)
@@ -288,3 +289,8 @@ class NewEntryDialog(QDialog):
         self.setMinimumWidth(420)
         self.label.textChanged.connect(lambda text: ok.setEnabled(bool(text.strip())))
         ok.setEnabled(bool(label))
+
+    @property
+    def wanted_label(self) -> str:
+        label = names.typed(self.label.text(), self._suggested)
+        return label if label == self._suggested else label.strip()

@@ -45,9 +45,15 @@ class DiffView(QPlainTextEdit):
         self.moveCursor(QTextCursor.MoveOperation.Start)
 
 
+_LINE_MAX = 4000
+"""Qt lays out a line as a whole, which takes it seconds for one of a megabyte."""
+
+
 def _shown(line: DiffLine) -> str:
     if line.kind in {LineKind.PLACE, LineKind.NOTE}:
         return f"{'@@ ' if line.kind is LineKind.PLACE else ''}{names.shown(line.text)}"
     numbers = f"{line.first or '':>5} {line.second or '':>5}"
-    text = line.text.replace("\t", "\0")
-    return f"{numbers} {line.kind.value} {names.shown(text)}".replace("\\x00", "\t")
+    text = "\t".join(map(names.shown, line.text[:_LINE_MAX].split("\t")))
+    if len(line.text) > _LINE_MAX:
+        text += f" … ({len(line.text) - _LINE_MAX} more characters)"
+    return f"{numbers} {line.kind.value} {text}"

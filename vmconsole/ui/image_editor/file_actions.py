@@ -177,7 +177,7 @@ class FileActions(QObject):
         making = self._desk.session.make_folder(names.join(folder, name))
         self._desk.ask(making, lambda _none: self._browser.reload(select=frozenset({name})))
 
-    @Slot(object, str)
+    @Slot(object, object)
     def _on_rename(self, entry: Entry, name: str) -> None:
         words = questions.name_problem_words(self._window, name, self._browser.model.names)
         if words:

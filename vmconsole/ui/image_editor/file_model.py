@@ -86,7 +86,7 @@ def _has_size(entry: Entry) -> bool:
 class FileModel(QAbstractTableModel):
     """``rename_wanted`` carries the entry and the new name that the user typed into the row."""
 
-    rename_wanted = Signal(object, str)
+    rename_wanted = Signal(object, object)  # Qt's own text would drop bytes that are not UTF-8
     shown_changed = Signal()
     """Rows were added or taken away."""
 
@@ -269,7 +269,7 @@ class FileModel(QAbstractTableModel):
     def setData(self, index: AnyIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         entry = self.entry(index)
         if entry is not None and role == Qt.ItemDataRole.EditRole and value != names.shown(entry.name):
-            self.rename_wanted.emit(entry, str(value))
+            self.rename_wanted.emit(entry, names.typed(str(value), entry.name))
         return False  # the row changes when the image says so
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import GuestId
     from vmconsole.ui.context import Context
 
-CALL_DEADLINE_S = 20.0
+CALL_DEADLINE_S = 25.0
 """Longer than libvirt's own patience with the agent: past it the lane of the host's agents would be given up."""
 ASK_AGAIN_MS = 15_000
 QUICK_S = 2.0
-"""An agent that took longer to fail is not asked again by itself: it would hold up those of other guests."""
+"""An agent that took longer to fail is not asked again by itself: only a few of a host can be asked at a time."""
 QUIT_S = 1.0
 
 
@@ -65,14 +65,13 @@ class LiveFolders(QObject):
         return found
 
     def _call(self, guest: GuestId, command: str, arguments: Mapping[str, object]) -> object:
-        """On the session's thread. Each call is a job of its own in the host's lane for agents, so that those of
-        other guests get their turn."""
+        """On the session's thread. Each call is a job of its own, so that other guests get their turn."""
         link = self._context.fleet.link(guest.host)
         if link is None:
             raise LinkLost("The host is not in the list any more.", where=str(guest.host))
         uuid = guest.uuid
         return link.submit_agent(
-            lambda verbs: verbs.agent(uuid, command, arguments), deadline_s=CALL_DEADLINE_S
+            uuid, lambda verbs: verbs.agent(uuid, command, arguments), deadline_s=CALL_DEADLINE_S
         ).result()
 
     def close_all(self) -> None:
@@ -146,7 +145,7 @@ class LiveButton(QPushButton):
         if guest is None or link is None or self._reason_of_guest() or not self.isVisible():
             return
         uuid, about, self._asked_at = guest.id.uuid, self._asked_for, time.monotonic()
-        asking = link.submit_agent(lambda verbs: verbs.agent(uuid, "guest-ping", {}), deadline_s=CALL_DEADLINE_S)
+        asking = link.submit_agent(uuid, lambda verbs: verbs.agent(uuid, "guest-ping", {}), deadline_s=CALL_DEADLINE_S)
         self._context.bridge.when_done(asking, lambda done: self._on_answer(about, done))
 
     def _on_answer(self, about: tuple[GuestId, GuestState] | None, done: Future[object]) -> None:
@@ -157,7 +156,8 @@ class LiveButton(QPushButton):
             self._answer = ""
         except ConsoleError as error:
             self._answer = " ".join(p for p in (error.explanation.what, error.explanation.advice) if p)
-            if time.monotonic() - self._asked_at < QUICK_S:
+            is_quick = time.monotonic() - self._asked_at < QUICK_S
+            if is_quick or error.explanation.entry == "agents-too-many":
                 self._again.start()
         self._update()
 

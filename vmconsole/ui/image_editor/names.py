@@ -29,9 +29,22 @@ def shown_words(text: str) -> str:
     return text if text.isascii() and text.isprintable() else "".join(map(_shown_in_words, text))
 
 
-def typed(text: str, original: str) -> str:
-    """What stands in a line that showed ``original``: that itself if nobody changed it, as escapes are for the eye."""
-    return original if text == shown(original) else text
+def typed(text: str, original: str, *, escape: Callable[[str], str] = shown) -> str:
+    """What a person means who was shown ``escape(original)`` and left ``text``: escapes are for the eye, so those that
+    still stand there are the characters which they stood for. What was typed anew is taken as it is."""
+    pieces = [escape(c) for c in original]
+    first, at = 0, 0
+    while first < len(pieces) and text.startswith(pieces[first], at):
+        at += len(pieces[first])
+        first += 1
+    last, end = len(pieces), len(text)
+    while last > first and end - len(pieces[last - 1]) >= at and text.endswith(pieces[last - 1], at, end):
+        last -= 1
+        end -= len(pieces[last])
+    between = text[at:end]
+    for character in {c for c, piece in zip(original[first:last], pieces[first:last], strict=True) if c != piece}:
+        between = between.replace(escape(character), character)
+    return original[:first] + between + original[last:]
 
 
 def _shown_in_words(character: str) -> str:

@@ -22,15 +22,17 @@ from vmconsole.images.registry_values import (
     REG_MULTI_SZ,
     REG_QWORD,
     BadValue,
+    bytes_of,
     data_of,
-    hex_of,
     is_plain,
+    lines_of_hex,
     text_of,
     type_name,
 )
 from vmconsole.images.tool_values import RegistryValue
 from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.look import plain_label
+from vmconsole.ui.image_editor.text_file import LINE_MAX, longest_line
 
 
 class RegistryValueDialog(QDialog):
@@ -41,7 +43,8 @@ class RegistryValueDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setWindowTitle(self.tr("New value") if is_new else self.tr("Edit value"))
-        self._as_bytes = not is_plain(value)
+        self._shown_text = text_of(value) if is_plain(value) else ""
+        self._as_bytes = not is_plain(value) or longest_line(self._shown_text) > LINE_MAX
         self.name = QLineEdit(value.name if is_new else names.shown(value.name), self)
         self.name.setAccessibleName(self.tr("Name"))
         self.name.setReadOnly(not is_new)
@@ -53,7 +56,9 @@ class RegistryValueDialog(QDialog):
         for kind in kinds:
             self.kind.addItem(type_name(kind), kind)
         self.kind.setCurrentIndex(kinds.index(value.type))
-        self.text = QPlainTextEdit(hex_of(value.data) if self._as_bytes else text_of(value), self)
+        self.text = QPlainTextEdit(
+            lines_of_hex(value.data) if self._as_bytes else names.shown_words(self._shown_text), self
+        )
         self.text.setAccessibleName(self.tr("Data"))
         self.text.setTabChangesFocus(True)
         self.hint = plain_label("", self, name=self.tr("How it is written"))
@@ -80,8 +85,10 @@ class RegistryValueDialog(QDialog):
     def value(self) -> RegistryValue:
         kind = int(self.kind.currentData())
         name = self.name.text() if self._name is None else self._name
-        form = REG_BINARY if self._as_bytes else kind
-        return RegistryValue(name, kind, data_of(form, self.text.toPlainText()))
+        text = self.text.toPlainText()
+        if self._as_bytes:
+            return RegistryValue(name, kind, bytes_of(text))
+        return RegistryValue(name, kind, data_of(kind, names.typed(text, self._shown_text, escape=names.shown_words)))
 
     @Slot()
     def _on_kind(self) -> None:

@@ -6,6 +6,7 @@ Keys are read when they are opened. Each edit goes into the draft at once.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from vmconsole.ui.image_editor.desk import ImageDesk
 
 _DATA = Qt.ItemDataRole.UserRole
-_SHOWN_CHARACTERS = 200
+_SHOWN_BYTES = 400
+EDITED_BYTES_MAX = 32 * 1024
+"""Longer data are looked at only: the dialog lays them out at once."""
 
 
 class RegistryWindow(QDialog):
@@ -169,10 +172,8 @@ class RegistryWindow(QDialog):
     def _show_values(self, key: RegistryKey) -> None:
         self.values.clear()
         for value in sorted(key.values, key=lambda v: v.name.casefold()):
-            text = names.shown(text_of(value).replace("\n", " · "))
-            shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
             name = names.shown(value.name) or self.tr("(default)")
-            item = QTreeWidgetItem([name, type_name(value.type), shown])
+            item = QTreeWidgetItem([name, type_name(value.type), self._beginning(value)])
             item.setData(0, _DATA, value)
             self.values.addTopLevelItem(item)
         words = self.tr("{keys} keys, {values} values; changed {time}").format(
@@ -181,6 +182,16 @@ class RegistryWindow(QDialog):
         if not key.is_whole:
             words = self.tr("{words}; only the first ones are listed").format(words=words)
         self.status.setText(words)
+
+    def _beginning(self, value: RegistryValue) -> str:
+        """As much of the data as a row can show."""
+        if value.left_out_bytes:
+            return self.tr("({n} bytes, too long to be shown)").format(n=value.left_out_bytes)
+        data = value.data
+        if len(data) > _SHOWN_BYTES:  # a value may have a megabyte, and a key thousands of them
+            part = dataclasses.replace(value, data=data[:_SHOWN_BYTES])
+            return names.shown(text_of(part).replace("\n", " · ")) + "…"
+        return names.shown(text_of(value).replace("\n", " · "))
 
     def _on_failed(self, problem: Explanation) -> None:
         self.status.clear()
@@ -197,10 +208,24 @@ class RegistryWindow(QDialog):
             (self.add_key, True),
             (self.delete_key, not is_root),
             (self.add_value, True),
-            (self.edit_value, self.values.currentItem() is not None),
+            (self.edit_value, self._value() is not None and not self._too_long()),
         ):
             button.setEnabled(may and is_possible)
-            button.setToolTip(plain_tip(self._why_not))
+            too_long = self._too_long() if button is self.edit_value else ""
+            button.setToolTip(plain_tip(self._why_not or too_long))
+
+    def _value(self) -> RegistryValue | None:
+        item = self.values.currentItem()
+        found = item.data(0, _DATA) if item is not None else None
+        return found if isinstance(found, RegistryValue) else None
+
+    def _too_long(self) -> str:
+        """Why the value's data cannot be edited; empty if they can."""
+        value = self._value()
+        if value is None or not (value.left_out_bytes or len(value.data) > EDITED_BYTES_MAX):
+            return ""
+        words = self.tr("Values of more than {n} KiB can be looked at only; copy the hive out to change them.")
+        return words.format(n=EDITED_BYTES_MAX // 1024)
 
     def _on_add_key(self) -> None:
         key = self._key
@@ -226,9 +251,9 @@ class RegistryWindow(QDialog):
 
     @Slot()
     def _on_edit_value(self) -> None:
-        item = self.values.currentItem()
-        if item is not None and self._key is not None and not self._why_not:
-            self._ask_value(self._key, item.data(0, _DATA), is_new=False)
+        value = self._value()
+        if value is not None and self._key is not None and not self._why_not and not self._too_long():
+            self._ask_value(self._key, value, is_new=False)
 
     def _ask_value(self, key: RegistryKey, value: RegistryValue, *, is_new: bool) -> None:
         dialog = RegistryValueDialog(value, self, is_new=is_new)

@@ -12,6 +12,9 @@ import re
 from dataclasses import dataclass
 from itertools import zip_longest
 
+LINE_MAX = 8_000
+"""Qt lays out each line as a whole: one of 10,000 characters takes it 30 ms, one of a megabyte seconds."""
+_UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -125,3 +128,14 @@ def _same_at_start(first: list[str], second: list[str]) -> int:
     return next(
         (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
     )
+
+
+def longest_line(text: str) -> int:
+    """In characters."""
+    return max(map(len, text.split("\n")))
+
+
+def first_unseen(text: str) -> tuple[int, str] | None:
+    """The first character by which a text reads as other than it is: its line, from 1, and itself."""
+    found = _UNSEEN.search(text)
+    return (text.count("\n", 0, found.start()) + 1, found.group()) if found else None

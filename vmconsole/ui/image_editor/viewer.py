@@ -20,7 +20,15 @@ from vmconsole.ui.image_editor.file_model import entry_mode_text
 from vmconsole.ui.image_editor.hex_pane import HexPane
 from vmconsole.ui.image_editor.look import Tone, bold, plain_label, plain_tip, time_text
 from vmconsole.ui.image_editor.strip import Strip
-from vmconsole.ui.image_editor.text_file import TextFile, read_beginning, read_text, write_text
+from vmconsole.ui.image_editor.text_file import (
+    LINE_MAX,
+    TextFile,
+    first_unseen,
+    longest_line,
+    read_beginning,
+    read_text,
+    write_text,
+)
 from vmconsole.ui.image_editor.text_pane import TextPane
 
 if TYPE_CHECKING:
@@ -208,6 +216,13 @@ class FileViewer(QWidget):
         entry = self._entry
         self._size_bytes = content.size_bytes
         text = read_beginning(content.data) if content.is_truncated else read_text(content.data)
+        longest = longest_line(text.text) if text is not None else 0
+        if longest > LINE_MAX:
+            text = None
+            self._say(
+                self.tr("Shown as bytes: it has a line of {n} characters.").format(n=longest),
+                self.tr("A line that long cannot be laid out quickly as text. Copy the file out to change it."),
+            )
         if text is not None:
             self._set_text(text.text, text)
             self._file = text if self._survives(text, content.data) else None
@@ -254,6 +269,13 @@ class FileViewer(QWidget):
             self._say(
                 self.tr("This is a link to {target}; saving changes that file.").format(
                     target=names.shown(entry.link_target)
+                )
+            )
+        elif unseen := first_unseen(text.text):
+            line, character = unseen
+            self._say(
+                self.tr("Line {n} has a character that cannot be seen, or turns the writing: {character}.").format(
+                    n=line, character=names.shown(character)
                 )
             )
 

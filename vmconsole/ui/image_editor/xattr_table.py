@@ -73,6 +73,8 @@ class XattrTable(QWidget):
         self.table.insertRow(row)
         for column, text in enumerate((name, value)):
             item = QTableWidgetItem(names.shown(text) if column == 0 else text)
+            if column == 0:
+                item.setData(_RAW, text.encode("utf-8", "surrogateescape"))  # Qt's own text would drop odd bytes
             if not may_edit:
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
             self.table.setItem(row, column, item)
@@ -96,6 +98,8 @@ class XattrTable(QWidget):
         for row in range(self.table.rowCount()):
             items = [self.table.item(row, column) for column in (0, 1)]
             name, value = (item.text() if item is not None else "" for item in items)
+            if items[0] is not None:
+                name = names.typed(name, bytes(items[0].data(_RAW)).decode("utf-8", "surrogateescape"))
             if name in self._before and value == text_of_bytes(self._before[name]):
                 found[name] = self._before[name]
             elif name.strip() not in {"", "user."}:
