@@ -20,6 +20,7 @@ from vmconsole.links.address import full_address
 from vmconsole.settings.connections import SavedConnection
 from vmconsole.ui.add_host.dialog import AddHostDialog
 from vmconsole.ui.guest_page import GuestPage, TabPlan
+from vmconsole.ui.limits.bulk_dialog import BulkDialog
 from vmconsole.ui.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -220,6 +221,10 @@ def test_several_guests_are_summed_up(rig: Rig, window: MainWindow, qtbot: QtBot
     rig.tick("kvm2", {"mail": 0.5})
     window.tree.selectAll()
     qtbot.waitUntil(lambda: window.empty_page._title.text() == "4 guests selected, on 2 hosts")
+    window.empty_page._limits.click()
+    dialog = window.findChild(BulkDialog)
+    assert dialog.windowTitle().startswith("Limits of 4 guests")
+    dialog.close()
     assert window.empty_page._values[0].text() == "2.00 cores"
     assert window.empty_page._values[2].text() == "–"
 

@@ -31,9 +31,10 @@ MOST_PROBLEMS = 12
 
 
 class EmptyPage(QScrollArea):
-    """``add_wanted``: the button «Add Connection…» was pressed."""
+    """``add_wanted``: the button «Add Connection…» was pressed; ``limits_wanted``: «Set Limits of All…»."""
 
     add_wanted = Signal()
+    limits_wanted = Signal()
 
     def __init__(self, store: Store, theme: Theme, formats: Formats, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,6 +52,9 @@ class EmptyPage(QScrollArea):
         self._names.setTextFormat(Qt.TextFormat.PlainText)
         self._add = QPushButton(theme.icon("add-connection"), self.tr("Add Connection…"), self)
         self._add.clicked.connect(self.add_wanted)
+        self._limits = QPushButton(self.tr("Set &Limits of All…"), self)
+        self._limits.setToolTip(self.tr("The same limits for all selected guests, on whatever hosts (Ctrl+L)"))
+        self._limits.clicked.connect(self.limits_wanted)
         self._sums = QWidget(self)
         self._form = QFormLayout(self._sums)
         self._form.setContentsMargins(0, 0, 0, 0)
@@ -66,8 +70,9 @@ class EmptyPage(QScrollArea):
         column = QVBoxLayout(inside)
         column.setContentsMargins(24, 20, 24, 20)
         column.setSpacing(12)
-        for widget in (self._title, self._text, self._add, self._sums, self._names):
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignLeft if widget is self._add else Qt.AlignmentFlag(0))
+        for widget in (self._title, self._text, self._add, self._sums, self._limits, self._names):
+            is_button = isinstance(widget, QPushButton)
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignLeft if is_button else Qt.AlignmentFlag(0))
         column.addStretch(1)
         scroll_inside(self, inside)
 
@@ -92,6 +97,7 @@ class EmptyPage(QScrollArea):
             )
         self._add.setVisible(not has_hosts)
         self._sums.hide()
+        self._limits.hide()
         told = self._told_problems()
         self._names.setText("\n".join(told))
         self._names.setVisible(bool(told))
@@ -116,6 +122,7 @@ class EmptyPage(QScrollArea):
             self._say_guests(guests)
         self._add.hide()
         self._sums.setVisible(bool(guests))
+        self._limits.setVisible(bool(guests))
         self._names.setVisible(bool(guests))
 
     def _say_guests(self, guests: Sequence[Guest]) -> None:

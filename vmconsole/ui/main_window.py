@@ -201,6 +201,7 @@ class MainWindow(QMainWindow):
         self.tree.activated.connect(self._on_activated)
         self.tree.header().customContextMenuRequested.connect(self.columns_menu.on_header_menu)
         self.empty_page.add_wanted.connect(self.add_connection)
+        self.empty_page.limits_wanted.connect(self.limit_actions.set_limits)
         self.host_page.check_wanted.connect(self.host_actions.check_action.trigger)
         self.host_page.edit_wanted.connect(self.host_actions.edit_action.trigger)
         self.host_page.log_wanted.connect(self.host_actions.log_action.trigger)

@@ -94,6 +94,8 @@ class LimitActions(QObject):
         try:
             preset = preset_of(QGuiApplication.clipboard().text(), name=self.tr("the clipboard"))
         except ConsoleError as error:
-            self._told(str(error))
+            self._told(
+                self.tr("Nothing to paste: take a guest's limits with Copy Limits first. {why}").format(why=error)
+            )
             return
         self._open(preset.wishes)
