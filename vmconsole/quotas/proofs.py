@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PAGE_KIB = 4
 _UNCLEAR = frozenset({"nic_in_burst", "nic_out_burst", "nic_in_floor", "nic_out_peak"})
+_OWN_GROUPS = ("/machine/", "drive-")
+"""How QEMU names the throttle group of a disk that was given none: by the disk (block_set_io_throttle)."""
 NO_LIMIT_BYTES = 2**62
 """cgroup v1 shows «no limit» as the largest number of whole pages."""
 _TC_RATE = re.compile(r"\b(rate|ceil) (\d+)([KMGT]?)(i?)bit\b")
@@ -89,6 +91,8 @@ def _value(row: LimitRow, line: str, situation: Situation) -> Value:
         case Kind.KIB if row.call is Call.MEMORY:
             size = NO_LIMIT_BYTES if words == ["max"] else int(line)
             return size // 1024 if 0 < size < NO_LIMIT_BYTES else None
+        case Kind.NAME if line.startswith(_OWN_GROUPS):
+            return None
         case Kind.NAME | Kind.MODE:
             return line.strip() or None
     if row.proof_v2.startswith("io.max") and "=" in line:
@@ -125,6 +129,8 @@ def _same(row: LimitRow, wanted: Value, there: Value) -> bool:
         return wanted is None or there is None  # all nodes, written out or not
     if row.kind is Kind.KB_PER_S and isinstance(wanted, int) and isinstance(there, int):
         return abs(wanted - there) <= max(2, wanted // 100)  # tc rounds to what it has room to show
+    if row.kind is Kind.SECONDS:
+        return (wanted or 1) == (there or 1)  # QEMU's own, where none is given
     return wanted == there
 
 
