@@ -201,20 +201,26 @@ class LinkContract:
         assert world.ask(lambda _: "next") == "next"
         release.set()
 
-    def test_an_agent_that_hangs_holds_up_nothing_else(self, world: LinkWorld) -> None:
-        world.connect()
+    def test_an_agent_that_hangs_holds_up_nothing_but_its_guest(self, world: LinkWorld) -> None:
+        _, guest = world.connect()
         begun, release = threading.Event(), threading.Event()
 
         def hang(_: HostVerbs) -> str:
             begun.set()
             return "hung" if release.wait(30) else ""
 
-        hanging = world.link.submit_agent(hang, deadline_s=20)
+        hanging = world.link.submit_agent(guest.id.uuid, hang, deadline_s=20)
         assert begun.wait(5)
+        same = world.link.submit_agent(guest.id.uuid, lambda _: "later", deadline_s=20)
         assert world.ask(lambda _: "next") == "next"
+        assert world.link.submit_agent(NOBODY, lambda _: "of another", deadline_s=20).result(5) == "of another"
         assert not hanging.done()
+        assert not same.done()
+        asked = {lane.guest: lane.queued for lane in world.link.debug().lanes if lane.guest}
+        assert asked == {guest.id.uuid: 1, NOBODY: 0}
         release.set()
         assert hanging.result(5) == "hung"
+        assert same.result(5) == "later"
 
     def test_a_job_that_fails_gives_its_error_to_whoever_asked(self, world: LinkWorld) -> None:
         world.connect()

@@ -16,6 +16,7 @@ from tests.links.fault_list import master_pid
 from tests.links.recording import Recorder, wait_until
 from tests.links.stuck import Hasty, freeze_agent, pool_on_a_mount
 from vmconsole.inventory import deltas
+from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.inventory.tasks import Task, TaskState
@@ -25,6 +26,7 @@ from vmconsole.operations.runner import OperationRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from tests.lab.vmlab import LabHost
 
@@ -155,10 +157,22 @@ def test_a_daemon_that_is_dead_is_started_as_the_host_has_it(well: list[Wired], 
 # ---- a guest agent that never answers
 
 
+def ping(one: Wired, name: str) -> Future[object]:
+    uuid = one.uuid(name)
+    return one.link.submit_agent(uuid, lambda verbs: verbs.agent(uuid, "guest-ping", {}), deadline_s=25)
+
+
 def test_a_guest_agent_that_never_answers_holds_up_nobody(well: list[Wired], asked: Asked, report: Report) -> None:
-    one, name = well[0], well[0].host.guests[0]
-    one.host.wait_for_agent(name)
+    one, (name, awake) = well[0], well[0].host.guests[:2]
+    for each in (name, awake):
+        one.host.wait_for_agent(each)
     freeze_agent(one.host, name)
+    hanging = ping(one, name)
+    asked_at = time.monotonic()
+    assert ping(one, awake).result(5) == {}
+    other_s = time.monotonic() - asked_at
+    assert not hanging.done()
+    assert {lane.guest for lane in one.link.debug().lanes if lane.busy_s is not None} >= {one.uuid(name)}
     began, mark = time.monotonic(), one.posted.mark()
     (number,) = asked.runner.run([ShutDownGuest(guest(one, name), name)])
     task = asked.end_of(number, within_s=30)
@@ -166,12 +180,15 @@ def test_a_guest_agent_that_never_answers_holds_up_nobody(well: list[Wired], ask
     shown = [d.host.state for d in one.posted.deltas[mark:] if isinstance(d, deltas.HostSeen)]
     report({
         "fault": "guest agent never answers", "act_s": round(ended - began, 2), "state": task.state.value,
-        "note": task.note, "others_gap_s": round(max(w.worst_gap_s(began, ended) for w in well[1:]), 2),
+        "note": task.note, "other_agent_s": round(other_s, 2),
+        "others_gap_s": round(max(w.worst_gap_s(began, ended) for w in well[1:]), 2),
         "own_gap_s": round(one.worst_gap_s(began, ended), 2),
     })  # fmt: skip
     assert set(shown) <= {HostState.CONNECTED}  # the host is not given up for one guest's sake
     assert task.state in {TaskState.DONE, TaskState.FAILED}
     assert task.note or task.problem
+    with pytest.raises(ConsoleError):
+        hanging.result(20)
     assert one.worst_gap_s(began, ended) <= GAP_S
     one.host.virsh("destroy", name)
 

@@ -121,7 +121,9 @@ class FakeLink:
             future.set_exception(error)
         return future
 
-    submit_agent = submit
+    def submit_agent(self, uuid: str, job: Callable[[FakeVerbs], object], *, deadline_s: float) -> Future[object]:
+        del uuid
+        return self.submit(job, deadline_s=deadline_s)
 
 
 class Rig:

@@ -83,6 +83,15 @@ def test_what_ended_goes_and_so_does_a_host(rig: Rig, dock: DebugDock, qtbot: Qt
     assert texts(dock, 0)[NAME] == "kvm2"
 
 
+def test_the_lane_of_an_agent_is_named_after_its_guest(rig: Rig, dock: DebugDock, qtbot: QtBot) -> None:
+    known = next(iter(rig.context.store.guests_of(host_id("kvm1")).values()))
+    lanes = (LaneDebug("agent kvm1", 1, 3.0, 0, guest=known.id.uuid), LaneDebug("agent kvm1", 0, None, 0, guest="gone"))
+    rig.links[host_id("kvm1")].inside = LinkDebug(host_id("kvm1"), lanes)
+    in_front(dock, qtbot)
+    assert texts(dock, 0, 0)[: LEFT_BEHIND + 1] == [f"agent kvm1: {known.name}", "1", "3.0 s", "0"]
+    assert texts(dock, 0, 1)[NAME] == "agent kvm1: gone"
+
+
 def test_it_asks_nobody_while_it_cannot_be_seen(rig: Rig, dock: DebugDock, qtbot: QtBot) -> None:
     in_front(dock, qtbot)
     dock.toggleViewAction().trigger()

@@ -194,7 +194,7 @@ def test_an_agent_that_hangs_holds_up_nothing_else_on_its_host(desk: Desk) -> No
 
     def hanging() -> object:
         """A ping that is not answered for a second."""
-        ping = link.submit_agent(lambda verbs: verbs.agent(uuid, "guest-ping", {}), deadline_s=20)
+        ping = link.submit_agent(uuid, lambda verbs: verbs.agent(uuid, "guest-ping", {}), deadline_s=20)
         with contextlib.suppress(TimeoutError):
             ping.result(1.0)
             return None

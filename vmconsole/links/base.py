@@ -116,6 +116,8 @@ class LaneDebug:
     busy_s: float | None
     """How long its job has been running; None when it has none."""
     abandoned: int
+    guest: str = ""
+    """UUID of the guest whose agent is asked there; empty for the other lanes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +189,9 @@ class Link(Protocol):
         """Run ``job`` in the host's command lane. The future ends with a ConsoleError when the host is not connected,
         when the deadline passes (HostNotAnswering) or the link dies under it (LinkLost)."""
 
-    def submit_agent(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
-        """As ``submit``, in a lane of its own, for what asks a guest's agent: one that hangs holds it for 15 s."""
+    def submit_agent(self, uuid: str, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        """As ``submit``, for what asks the agent of the guest ``uuid``, in a lane of that guest's own: one that hangs
+        holds up no other guest. Ends with DomainBusy where too many agents of the host are asked already."""
 
     def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
         """Run ``job`` with the host's shell, in a lane of its own: it works while libvirt's daemon hangs. The future

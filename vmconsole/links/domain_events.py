@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 PAUSED = 3
 RESUMED = 4
+STOPPED = 5
 SHUTDOWN_BEGAN = 6
 _LIFECYCLE = {
     0: "was defined",
@@ -78,6 +79,11 @@ def _text(event: DomainEvent) -> str:
     else:
         said = _OTHERS.get(event.kind, "").format(words=event.words)
     return f"{event.name} {said}" if said else ""
+
+
+def has_stopped(event: DomainEvent) -> bool:
+    """Whether the guest does not run on this host any more."""
+    return event.kind == "lifecycle" and event.event == STOPPED
 
 
 def is_problem(event: DomainEvent) -> bool:

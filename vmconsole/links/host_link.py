@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import HostLook
     from vmconsole.inventory.ids import HostId
     from vmconsole.links.base import HostVerbs, Shell
-    from vmconsole.links.lane import Lane
     from vmconsole.links.libvirt_link import LibvirtLoop
     from vmconsole.links.login import Login
     from vmconsole.links.sampler import MakeSampler
@@ -105,16 +104,16 @@ class HostLink:
     # -- what is asked of it -------------------------------------------------------------------------------------------
 
     def submit(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
-        return self._submit(self._lanes.command, job, deadline_s)
-
-    def submit_agent(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
-        return self._submit(self._lanes.agent, job, deadline_s)
-
-    def _submit(self, lane: Lane, job: Callable[[HostVerbs], T], deadline_s: float) -> Future[T]:
         verbs = self._connecting.verbs
         if verbs is None:
             return _refused(not_connected(self._facts.host))
-        return lane.submit(lambda: job(verbs), deadline_s=deadline_s)
+        return self._lanes.command.submit(lambda: job(verbs), deadline_s=deadline_s)
+
+    def submit_agent(self, uuid: str, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        verbs = self._connecting.verbs
+        if verbs is None:
+            return _refused(not_connected(self._facts.host))
+        return self._lanes.agents.submit(uuid, lambda: job(verbs), deadline_s=deadline_s)
 
     def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
         shell = self.shell()

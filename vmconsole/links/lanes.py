@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lanes of one host: what blocks runs on the lane of its kind, so that nothing waits for what is slower than it.
 
-A lane has one thread at a time. Any thread may submit; the deadlines run on the link's actor.
+A lane has one thread at a time; each guest whose agent is asked has a lane of its own. Any thread may submit; the
+deadlines run on the link's actor.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmconsole.links.agent_lanes import AgentLanes
 from vmconsole.links.lane import Lane
 
 if TYPE_CHECKING:
@@ -35,19 +37,21 @@ class Lanes:
         """Does libvirt answer?"""
         self.command = lane("command", self._on_command_stuck)
         """What the user asks of libvirt."""
-        self.agent = lane("agent", self._on_command_stuck)
+        self.agents = AgentLanes(f"agent {where}", where=where, call_later=call_later)
         """What is asked of guests' agents, which may hang."""
         self.shell = lane("shell", lambda: None)  # its commands have deadlines of their own
         """What is asked of the host itself, which works while libvirt does not."""
 
     def debug(self) -> tuple[LaneDebug, ...]:
-        return tuple(lane.debug() for lane in (self.observe, self.slow, self.pulse, self.command, self.agent))
+        lanes = (self.observe, self.slow, self.pulse, self.command)
+        return (*(lane.debug() for lane in lanes), *self.agents.debug())
 
     def close(self) -> None:
-        for lane in (self.command, self.agent, self.shell, self.observe, self.slow, self.pulse):
+        self.agents.close(timeout_s=0.1)
+        for lane in (self.command, self.shell, self.observe, self.slow, self.pulse):
             lane.close(timeout_s=0.1)
 
     def _on_command_stuck(self) -> None:
         """One busy guest must not cut the host off; many stuck calls show that the daemon hangs."""
-        if self.command.abandoned + self.agent.abandoned >= MOST_STUCK_COMMANDS:
+        if self.command.abandoned >= MOST_STUCK_COMMANDS:
             self._free_stuck()

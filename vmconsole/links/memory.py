@@ -11,13 +11,14 @@ import threading
 import time
 from concurrent.futures import Future
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vmconsole.inventory.deltas import EventSeen, GuestSeen, GuestsListed, HostSeen
 from vmconsole.inventory.errors import ConnectTimeout, ConsoleError, LinkLost, Unsupported
 from vmconsole.inventory.facts import Host, HostState
 from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.links.actor import Actor
+from vmconsole.links.agent_lanes import AgentLanes
 from vmconsole.links.base import LinkDebug
 from vmconsole.links.call_log import CallLog
 from vmconsole.links.lane import Lane
@@ -105,10 +106,9 @@ class MemoryLink:
         self._due = 0.0
         self._life = 0
         self._actor = Actor(f"demo {name}")
-        self._lane, self._agent_lane = (
-            Lane(f"demo {name} {jobs}", where=name, call_later=self._actor.call_later, on_stuck=lambda: None)
-            for jobs in ("jobs", "agents")
-        )
+        call_later = self._actor.call_later
+        self._lane = Lane(f"demo {name} jobs", where=name, call_later=call_later, on_stuck=lambda: None)
+        self._agents = AgentLanes(f"demo {name} agent", where=name, call_later=call_later)
 
     # -- Link (any thread) ---------------------------------------------------------------------------------------------
 
@@ -134,20 +134,21 @@ class MemoryLink:
             self._closed = True
         self._actor.close()
         self._lane.close()
-        self._agent_lane.close()
+        self._agents.close()
 
     def submit(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
-        return self._submit(self._lane, job, deadline_s)
+        return self._not_now() or self._lane.submit(lambda: self._run(job), deadline_s=deadline_s)
 
-    def submit_agent(self, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
-        return self._submit(self._agent_lane, job, deadline_s)
+    def submit_agent(self, uuid: str, job: Callable[[HostVerbs], T], *, deadline_s: float) -> Future[T]:
+        return self._not_now() or self._agents.submit(uuid, lambda: self._run(job), deadline_s=deadline_s)
 
-    def _submit(self, lane: Lane, job: Callable[[HostVerbs], T], deadline_s: float) -> Future[T]:
-        if not self._connected:
-            refused: Future[T] = Future()
-            refused.set_exception(LinkLost(f"{self._facts.name} is not connected.", where=self._facts.name))
-            return refused
-        return lane.submit(lambda: self._run(job), deadline_s=deadline_s)
+    def _not_now(self) -> Future[Any] | None:
+        """The refusal while it is not connected."""
+        if self._connected:
+            return None
+        refused: Future[Any] = Future()
+        refused.set_exception(LinkLost(f"{self._facts.name} is not connected.", where=self._facts.name))
+        return refused
 
     def submit_shell(self, job: Callable[[Shell], T], *, deadline_s: float) -> Future[T]:
         del job, deadline_s
@@ -166,7 +167,7 @@ class MemoryLink:
 
     def debug(self) -> LinkDebug:
         return LinkDebug(
-            self._host_id, (self._lane.debug(), self._agent_lane.debug()), self._calls.last(), self._calls.under_way()
+            self._host_id, (self._lane.debug(), *self._agents.debug()), self._calls.last(), self._calls.under_way()
         )
 
     def _run(self, job: Callable[[HostVerbs], T]) -> T:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmconsole.inventory.ids import GuestId
-from vmconsole.links.domain_events import is_problem
+from vmconsole.links.domain_events import has_stopped, is_problem
 from vmconsole.links.drivers import held_by, marked, not_encrypted
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Upkeep:
         text = self._words.text(event)
         if text:
             self._facts.tell(text, guest=GuestId(self._facts.host.id, event.uuid), is_problem=is_problem(event))
+        if has_stopped(event):
+            self._lanes.agents.retire(event.uuid)
         self._see_again(frozenset({event.uuid}))
 
     def _see_again(self, uuids: frozenset[str]) -> None:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vmconsole.inventory.ids import GuestId
 from vmconsole.ui import stall_words
 
 if TYPE_CHECKING:
@@ -171,7 +172,10 @@ class DebugDock(QDockWidget):
 
     def _show_parts(self, row: _Row, link: LinkDebug) -> None:
         """Below the host: its lanes, then the calls that have not returned."""
-        wanted = [*(self._lane_texts(lane) for lane in link.lanes), *(self._stuck_texts(c) for c in link.under_way)]
+        wanted = [
+            *(self._lane_texts(link.host, lane) for lane in link.lanes),
+            *(self._stuck_texts(c) for c in link.under_way),
+        ]
         while len(row.parts) > len(wanted):
             row.removeChild(row.parts.pop())
         while len(row.parts) < len(wanted):
@@ -209,9 +213,11 @@ class DebugDock(QDockWidget):
 
     # -- words -------------------------------------------------------------------------------------------------
 
-    def _lane_texts(self, lane: LaneDebug) -> Texts:
+    def _lane_texts(self, host: HostId, lane: LaneDebug) -> Texts:
+        known = self._context.store.guest(GuestId(host, lane.guest))
+        guest = lane.guest if known is None else known.name
         return {
-            NAME: lane.name,
+            NAME: f"{lane.name}: {guest}" if guest else lane.name,
             WAITING: str(lane.queued),
             RUNNING: self._seconds(lane.busy_s),
             LEFT_BEHIND: str(lane.abandoned),
