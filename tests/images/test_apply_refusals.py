@@ -129,6 +129,27 @@ def test_an_image_that_is_changed_at_the_last_moment_is_left_alone(story: Story)
     assert list(story.place.work.glob("*/draft.json")), "the draft was thrown away"
 
 
+def test_an_image_that_others_became_based_on_is_left_alone(story: Story) -> None:
+    """A clone leaves no trace on its base, and needs no guest that runs."""
+    clone = story.place.folder / "clone.qcow2"
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(story.place.image), str(clone)]
+    disks.run(*make)
+    with pytest.raises(ImageInUse, match=r"clone\.qcow2"):
+        story.apply()
+    story.check_nothing_happened()
+    clone.unlink()
+    story.apply()
+    story.check_applied()
+    disks.run(*make)
+    before = disks.content_hash(story.place.image)
+    with pytest.raises(ImageInUse, match=r"clone\.qcow2"):
+        story.work.take_back()
+    assert disks.content_hash(story.place.image) == before
+    clone.unlink()
+    story.work.take_back()
+    assert disks.content_hash(story.place.image) == story.before
+
+
 def test_a_host_that_cannot_be_asked_stops_it(story: Story) -> None:
     def fail() -> tuple[str, ...]:
         raise ImageError("kvm2 could not be asked whether it uses the image.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from vmconsole.images import way_back
 from vmconsole.images.apply import Apply, check_users
+from vmconsole.images.bases import check_no_base
 from vmconsole.images.journal import Record
 from vmconsole.images.messages import Applied
 from vmconsole.images.packing import Packed, Packing
@@ -131,6 +132,7 @@ class Applying:
         for apply, part in zip(self._applies, self.parts, strict=True):
             apply.check_free()
             apply.check_unchanged()
+            check_no_base(part.shell, part.facts)
             apply.check_space(sum(layer.stat().st_size for layer in part.layers))
 
     def _pack(self, number: int, deed: Deed) -> Packed:

@@ -6,24 +6,22 @@ An image session has one of these for each disk of the guest that it shows.
 
 from __future__ import annotations
 
-import posixpath
-import subprocess
 from typing import TYPE_CHECKING
 
+from vmconsole.images.bases import Survey
 from vmconsole.images.device_use import why_held
 from vmconsole.images.export import Export
-from vmconsole.images.facts import EDITABLE_FORMATS, ImageFacts, look_at, overlays_command, overlays_of
-from vmconsole.inventory.errors import Explanation, ImageError, ImageUnreadable
-from vmconsole.links.ending import kill
+from vmconsole.images.facts import EDITABLE_FORMATS, ImageFacts, look_at
+from vmconsole.inventory.errors import Explanation, ImageUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from vmconsole.images.messages import ImageSource
+    from vmconsole.inventory.errors import ImageError
     from vmconsole.links.base import Shell
 
-_SIDE_DEADLINE_S = 30.0
 _SECTOR_BYTES = 512
 
 
@@ -35,7 +33,7 @@ class OpenDisk:
         self._on_lost = on_lost
         self._facts: ImageFacts | None = None
         self._export: Export | None = None
-        self._survey: subprocess.Popen[bytes] | None = None
+        self._survey: Survey | None = None
         self._held: Explanation | None = None
 
     @property
@@ -67,7 +65,7 @@ class OpenDisk:
 
     def begin_survey(self) -> None:
         """Begin to look through the other images of the folder, beside what comes next."""
-        self._survey = self.shell.popen(overlays_command(self.facts.path, is_local=self.shell.is_local))
+        self._survey = Survey(self.shell, self.facts)
 
     def serve(self, *, shares: bool) -> None:
         """Export it: with its lock, or beside whoever has that. Raises ImageInUse or another ImageError."""
@@ -77,18 +75,7 @@ class OpenDisk:
 
     def based_on_it(self) -> Explanation | None:
         """An image that others are based on must never be written: the words, if it is one."""
-        if self._survey is None:
-            return None
-        facts = self.facts
-        based = overlays_of(_ended(self._survey), facts.path, posixpath.dirname(facts.path))
-        if not based:
-            return None
-        return Explanation(
-            f"Other images are based on this one: {', '.join(based)}.",
-            cause="To change a base image destroys every image that is based on it.",
-            advice="Edit the image on top instead, or commit or flatten it first.",
-            where=facts.path,
-        )
+        return self._survey.found() if self._survey is not None else None
 
     def stop_serving(self) -> None:
         if self._export is not None:
@@ -98,7 +85,7 @@ class OpenDisk:
     def close(self) -> None:
         self.stop_serving()
         if self._survey is not None:
-            kill(self._survey)
+            self._survey.close()
             self._survey = None
 
 
@@ -161,14 +148,3 @@ def unfinished_words(facts: ImageFacts) -> Explanation:
         advice=f"Apply finishes it. Do not start the guest before.{together}",
         where=facts.path,
     )
-
-
-def _ended(process: subprocess.Popen[bytes]) -> str:
-    try:
-        out, _ = process.communicate(timeout=_SIDE_DEADLINE_S)
-    except subprocess.TimeoutExpired as error:
-        raise ImageError(
-            "The other images beside this one could not be looked through in time.",
-            cause="It must be known that none of them is based on it before it may be edited.",
-        ) from error
-    return out.decode(errors="replace")
