@@ -285,7 +285,8 @@ class DyingShell:
 
 
 class SpoilingShell(DyingShell):
-    """This machine, with a disk that does not keep what is written: it spoils the image before it is verified."""
+    """This machine, with a disk that does not keep what is written: it spoils the image before it is verified, and
+    nobody wrote to it."""
 
     def __init__(self, shell: LocalShell, image: Path) -> None:
         super().__init__(shell, "never", after=False)
@@ -293,7 +294,9 @@ class SpoilingShell(DyingShell):
 
     def run(self, command: str, *, deadline_s: float, feed: bytes = b"") -> Completed:
         if "qemu-img map" in command:
+            kept = self._image.stat()
             disks.run("qemu-io", "-f", "qcow2", "-c", "write -P 0x66 8M 512", self._image)
+            os.utime(self._image, ns=(kept.st_atime_ns, kept.st_mtime_ns))
         return super().run(command, deadline_s=deadline_s, feed=feed)
 
 
@@ -392,14 +395,16 @@ def test_a_draft_that_is_damaged_on_its_way_is_not_used(shell: LocalShell, image
 
 def test_two_consoles_cannot_carry_at_once(shell: LocalShell, image: Path, tmp_path: Path) -> None:
     draft, facts = drafted(shell, image, tmp_path / "work")
-    shell.run(journal.begin_command(facts.journal_folder), deadline_s=10)
-    me = f"cut -d ' ' -f 1,22 /proc/{os.getpid()}/stat"
-    shell.run(f"cd {facts.journal_folder}; touch draft.part; {me} > pid", deadline_s=10)
+    folder = facts.journal_folder
+    shell.run(journal.begin_command(folder, "another"), deadline_s=10)
+    other = shell.popen(journal.carry_command(folder, "another"))
+    disks.until(lambda: os.path.exists(f"{folder}/draft.part"), what="the other one carries")
     with pytest.raises(ImageError) as refused:
         applier(shell, facts).carry(draft.overlay, record(draft))
     assert "another Apply is running" in refused.value.explanation.said
-    assert os.path.exists(f"{facts.journal_folder}/draft.part"), "the other one's work was removed"
-    shell.run(f"echo 99999999 > {facts.journal_folder}/pid", deadline_s=10)
+    assert os.path.exists(f"{folder}/draft.part"), "the other one's work was removed"
+    other.kill()
+    other.communicate()
     apply = applier(shell, facts)
     apply.carry(draft.overlay, record(draft))
     apply.commit(expects_unchanged=True)

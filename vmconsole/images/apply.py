@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import shlex
 import subprocess
@@ -23,12 +24,15 @@ from vmconsole.images.hints import explained
 from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageError, ImageInUse, ImageLinkLost, ImageNoSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from vmconsole.images.facts import ImageFacts
     from vmconsole.links.base import Completed, Shell
 
+    Ranges = tuple[tuple[int, int], ...]
+
+log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1024 * 1024
 _SHORT_S = 30.0
 _LONG_S = 600.0
@@ -66,6 +70,8 @@ class Apply:
         self._carrier: subprocess.Popen[bytes] | None = None
         self.has_begun = False
         """Whether the image may have been written."""
+        self._owner = ""
+        """Whose journal it is, once it was begun here."""
         self._journal_bytes = 0
 
     @property
@@ -119,12 +125,16 @@ class Apply:
 
     def carry(self, overlay: Path, record: journal.Record) -> None:
         """Bring the draft to the host and seal it there. After a failure or ``cancel`` the host is as before."""
-        folder = self._facts.journal_folder
-        self._run(journal.begin_command(folder), "The draft cannot be carried to the host.")
+        facts, text = self._facts, journal.record_text(record)
+        begin = journal.begin_command(facts.journal_folder, record.draft_id)
+        self._run(begin, "The draft cannot be carried to the host.")
+        self._owner = record.draft_id
         try:
             self._send(overlay)
-            seal = journal.seal_command(folder, self._facts.path, self._facts.format)
-            self._run(seal, "The carried draft cannot be used on the host.", feed=journal.record_text(record))
+            seal = journal.seal_command(
+                facts.journal_folder, facts.path, facts.format, record.draft_id, record_bytes=len(text)
+            )
+            self._run(seal, "The carried draft cannot be used on the host.", feed=text)
         except BaseException:
             # Also a cancel must leave nothing there. If the link is gone, the next Apply clears it away.
             self.discard_quietly()
@@ -132,7 +142,7 @@ class Apply:
 
     def _send(self, overlay: Path) -> None:
         total, sent, digest = overlay.stat().st_size, 0, hashlib.sha256()
-        carrier = self._carrier = self._shell.popen(journal.carry_command(self._facts.journal_folder))
+        carrier = self._carrier = self._shell.popen(journal.carry_command(self._facts.journal_folder, self._owner))
         assert carrier.stdin is not None
         try:
             with overlay.open("rb") as file:
@@ -234,45 +244,60 @@ class Apply:
         return _line(now) == self._facts.identity
 
     def _discarded(self) -> bool:
-        return self._shell.run(journal.discard_command(self._facts.journal_folder), deadline_s=_SHORT_S).status == 0
+        command = journal.discard_command(self._facts.journal_folder, self._owner)
+        return self._shell.run(command, deadline_s=_SHORT_S).status == 0
 
     def _verify(self) -> None:
-        """Compare what the draft holds with what the image now has there."""
+        """Compare what the draft holds with what the image now has there, and check the image itself.
+
+        It was written whole, and flushed. What somebody else wrote to it since (a guest that was started at once, or
+        after the link died) is no damage, and then nothing can be told any more.
+        """
+        found = self._difference()
+        if found is None:
+            return
+        if self._is_others_by_now():
+            log.warning("%s was written by somebody else before it could be verified: %s", self._where, found[1])
+            return
+        raise explained(*found, where=self._where)
+
+    def _is_others_by_now(self) -> bool:
+        now = self._run(journal.identity_command(self._facts.path), "The image cannot be looked at.").out
+        return _line(now) != self.identity_after()
+
+    def _difference(self) -> tuple[str, str] | None:
+        """What is wrong, and what QEMU says of it; None if all is well."""
         facts = self._facts
         draft = shlex.quote(f"{facts.journal_folder}/draft.qcow2")
         extents = json.loads(
             self._run(
-                f"{qemu_walls.WORK_LIMITS}; qemu-img map --output=json -f qcow2 -- {draft}",
+                f"{qemu_walls.WORK_LIMITS}; qemu-img map -U --output=json -f qcow2 -- {draft}",
                 "The journal cannot be read.",
             ).out
         )
-        ranges = journal.ranges_of(extents)
-        if len(ranges) > _MOST_RANGES:
-            self._report("Verifying", 0, 0)
-            self._compare(None, deadline_s=_WHOLE_S)
-            return
-        done, total = 0, sum(length for _, length in ranges)
-        for first in range(0, len(ranges), _AT_ONCE):
-            some = ranges[first : first + _AT_ONCE]
+        done, ranges = 0, journal.ranges_of(extents)
+        total = sum(length for _, length in ranges)
+        for some, deadline_s in _parts(ranges):
             self._report("Verifying", done, total)
-            done += sum(length for _, length in some)
-            self._compare(some, deadline_s=_LONG_S)
-
-    def _compare(self, ranges: tuple[tuple[int, int], ...] | None, *, deadline_s: float) -> None:
-        facts = self._facts
-        command = journal.compare_command(facts.journal_folder, facts.path, facts.format, ranges)
-        done = self._shell.run(command, deadline_s=deadline_s)
-        if done.status:
-            differs = "The image does not have what was written to it."
-            what = differs if done.status == _DIFFERS else "What was written to the image could not be read again."
-            raise explained(what, (done.err or done.out).decode(errors="replace"), where=self._where)
+            done += sum(length for _, length in some or ())
+            command = journal.compare_command(facts.journal_folder, facts.path, facts.format, some)
+            compared = self._shell.run(command, deadline_s=deadline_s)
+            if compared.status == _DIFFERS:
+                return "The image does not have what was written to it.", _words(compared)
+            if compared.status:
+                return "What was written to the image could not be read again.", _words(compared)
+        checked = self._shell.run(journal.check_command(facts.path, facts.format), deadline_s=_WHOLE_S)
+        return ("The image's own tables are wrong after the Apply.", _words(checked)) if checked.status else None
 
     def discard_journal(self) -> None:
         """Remove an unfinished Apply from the host, by the user's wish."""
         self._run(journal.discard_command(self._facts.journal_folder), "The journal cannot be removed from the host.")
 
     def discard_quietly(self) -> bool:
-        """The same, as far as it can be done. False if it could not: the link is gone, or somebody works on it."""
+        """Remove what this Apply carried. False if that could not be done: the link is gone, or somebody works on
+        it."""
+        if not self._owner:
+            return True
         try:
             return self._discarded()
         except (ConsoleError, OSError):
@@ -281,9 +306,21 @@ class Apply:
     def _run(self, command: str, what: str, *, feed: bytes = b"", deadline_s: float = _LONG_S) -> Completed:
         done = self._shell.run(command, deadline_s=deadline_s, feed=feed)
         if done.status:
-            said = (done.err or done.out).decode(errors="replace")
-            raise explained(what, said, where=self._where)
+            raise explained(what, _words(done), where=self._where)
         return done
+
+
+def _parts(ranges: Ranges) -> Iterator[tuple[Ranges | None, float]]:
+    """What is compared by one command, and how long that may take. None is the whole image."""
+    if len(ranges) > _MOST_RANGES:
+        yield None, _WHOLE_S
+        return
+    for first in range(0, len(ranges), _AT_ONCE):
+        yield ranges[first : first + _AT_ONCE], _LONG_S
+
+
+def _words(done: Completed) -> str:
+    return (done.err or done.out).decode(errors="replace")
 
 
 def _line(out: bytes) -> str:

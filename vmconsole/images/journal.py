@@ -3,8 +3,12 @@
 
 A journal is a folder ``.vmconsole-apply-<hash of the image's path>`` (mode 0700). It holds the draft as a qcow2 overlay
 on the image, and is complete once ``record.json`` is there: from then on the draft is safe on the host, and committing
-it, also twice, leads to the same image. The commit runs detached from the link. ``beat`` is touched every second while
-it runs, so that after a crash of the host one can tell whether anybody wrote to the image since. Pure functions.
+it, also twice, leads to the same image. The commit runs detached from the link.
+
+Whoever works on it holds ``lock`` (flock(1)) as long as any of his processes lives, so that others know, also those on
+other hosts that share the storage. ``owner`` says whose journal it is while it is made. ``begun`` is there once the
+image may have been written; ``beat`` is touched every second meanwhile, and ``after`` is what the image was when the
+commit ended: so that one can tell whether anybody else wrote to the image since. Pure functions.
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ from vmconsole.images import qemu_walls
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_BEAT_SLACK_S = 3
-_ENDING_POLLS = 50
-_PLACES = (("log", 16384), ("result.tmp", 8), ("after", 200), ("pid.img", 64), ("pid", 64))
+_SLACK_S = 3
+"""Beats come every second, and a busy machine may be late."""
+_PATIENCE_POLLS = 50
+_PLACES = (("log", 16384), ("result.tmp", 8), ("after", 200))
 """What a commit writes at its end has its place on the disk from the beginning."""
 
 
@@ -57,25 +62,29 @@ if [ -b "$r" ]; then j=/var/tmp/$j; else j=$(dirname -- "$r")/$j; fi; printf '%s
 """Of an image ``$r`` (links followed): prints where its journal is, and puts it into ``$j``. Beside a file; in
 /var/tmp for a device."""
 
-_ALIVE = (
-    'alive() { { read -r _p _t < "$1"; } 2>/dev/null && [ -n "$_t" ] && '
-    '[ "$(cut -d " " -f 22 "/proc/$_p/stat" 2>/dev/null)" = "$_t" ]; }'
-)
-"""Shell function: whether the process that a file names still runs: its number and when it began (proc(5))."""
-_ME = '"$$ $(cut -d " " -f 22 /proc/$$/stat)"'
-"""Shell text: this process, as ``_ALIVE`` wants it."""
+_HELD = 'held() { [ -e "$1/lock" ] && ! { flock -n -s 8; } 8<"$1/lock"; }'
+"""Shell function: whether somebody works on a journal."""
+_HOLD = f"""\
+command -v flock >/dev/null || {{ echo 'flock: not found' >&2; exit 69; }}
+hold() {{
+  exec 9>>"$1/lock"; n=0
+  until flock -n 9; do [ $n -lt {_PATIENCE_POLLS} ] || return 1; n=$((n+1)); sleep 0.1; done
+}}"""
+"""Shell function: work on a journal from now on, until the last process ends that has descriptor 9. What a killed
+console left behind ends by itself when it has read all that was sent, so others are waited for a moment."""
+_BUSY = "{ echo 'another Apply is running' >&2; exit 75; }"
 
 STATE_COMMAND = f"""\
-{_ALIVE}
+{_HELD}
 head -c 65536 "$j/record.json" 2>/dev/null | tr -d '\\n'; echo
 head -c 20 "$j/result" 2>/dev/null | tr -d '\\0 \\n'; echo
-if alive "$j/pid" || alive "$j/pid.img"; then echo running; else echo; fi
-b=$(stat -c %Y "$j/beat" 2>/dev/null || echo 9999999999); m=$(stat -L -c %Y -- "$r")
-if [ "$m" -gt $((b + {_BEAT_SLACK_S})) ]; then echo written; else echo; fi
-if [ -e "$j/beat" ]; then echo begun; else echo; fi
+if held "$j"; then echo running; else echo; fi
+head -c 200 "$j/after" 2>/dev/null | tr -d '\\0\\n'; echo
+echo "$(stat -L -c %Y -- "$r") $(stat -c %Y "$j/begun" 2>/dev/null) $(stat -c %Y "$j/beat" 2>/dev/null)"
 """
 """Of an image ``$r`` and its journal ``$j``: prints five lines for ``read_state``: the record, the result, «running»,
-«written» if the image changed after the last beat, and «begun» if a commit was started; each may be empty."""
+what the image was after the commit, and the seconds of the image's last change, of the commit's begin and of its last
+beat. What there is not is empty."""
 
 
 def read_state(lines: list[str], identity: str) -> Record | None:
@@ -83,21 +92,34 @@ def read_state(lines: list[str], identity: str) -> Record | None:
     image is now."""
     try:
         kept = json.loads(lines[0])
-        sealed_on, has_begun = str(kept["identity"]), lines[4] == "begun"
-        was_changed = not has_begun and sealed_on != identity
+        sealed_on, seconds = str(kept["identity"]), tuple(map(int, lines[4].split()))
         return Record(
             draft_id=str(kept["draft_id"]),
             changes=int(kept["changes"]),
             image_format=str(kept["image_format"]),
             result=lines[1],
             is_running=lines[2] == "running" and not lines[1],
-            image_was_written_since=lines[3] == "written" or was_changed,
+            image_was_written_since=_was_written_since(identity, sealed_on, lines[3], seconds),
             identity=sealed_on,
             disks=tuple(map(str, kept["disks"])),
-            has_begun=has_begun,
+            has_begun=len(seconds) > 1,
         )
     except (ValueError, KeyError, TypeError, IndexError):
         return None
+
+
+def _was_written_since(identity: str, sealed_on: str, after: str, seconds: tuple[int, ...]) -> bool:
+    """Whether somebody else wrote to the image, or put another in its place. ``seconds`` is the last line's."""
+    if len(seconds) < 3 or identity == sealed_on:
+        return identity != sealed_on
+    is_device = ":" in identity.split()[0]
+    if after:
+        # Of a device nobody can tell after a restart, and half of an Apply must be finished.
+        return identity != after and not (is_device and identity.split()[1] != after.split()[1])
+    written_at, begun_at, beat_at = seconds
+    # A backup that was restored is another file, or one that is older than the commit.
+    is_same_file = is_device or identity.split()[1] == sealed_on.split()[1]
+    return not is_same_file or not begun_at - _SLACK_S <= written_at <= beat_at + _SLACK_S
 
 
 def record_text(record: Record) -> bytes:
@@ -108,46 +130,49 @@ def record_text(record: Record) -> bytes:
     return json.dumps(kept).encode()
 
 
-def _is_worked_on(folder: str) -> str:
-    """Shell text: whether a process works on the journal. Needs ``_ALIVE`` before it."""
-    return f"{{ alive {shlex.quote(folder)}/pid || alive {shlex.quote(folder)}/pid.img; }}"
-
-
-def begin_command(folder: str) -> str:
-    """Make an empty journal folder. Fails if a complete one is there, or one that is being written now."""
+def begin_command(folder: str, owner: str) -> str:
+    """Make an empty journal folder. Fails if a complete one is there, or one that is worked on."""
     f = shlex.quote(folder)
+    unfinished = f"if [ -e {f}/record.json ]; then echo 'an unfinished Apply is there' >&2; exit 73; fi"
     return "\n".join(
         [
-            f"umask 077; export LC_ALL=C; {_ALIVE}",
-            f"if [ -e {f}/record.json ]; then echo 'an unfinished Apply is there' >&2; exit 73; fi",
+            f"umask 077; export LC_ALL=C; {_HOLD}",
+            unfinished,
             f"if [ -e {f} ]; then",
             f"  if [ -L {f} ] || [ ! -O {f} ]; then echo 'Permission denied: it is not ours' >&2; exit 77; fi",
-            # What a killed console left behind ends by itself when it has read all that was sent.
-            f"  n=0; while {_is_worked_on(folder)} && [ $n -lt {_ENDING_POLLS} ]; do sleep 0.1; n=$((n+1)); done",
-            f"  if {_is_worked_on(folder)}; then echo 'another Apply is running' >&2; exit 75; fi",
+            f"  hold {f} || {_BUSY}",
+            f"  {unfinished}",  # it may have been sealed while we waited
             f"  rm -rf -- {f}",
             "fi",
-            f"mkdir -m 700 -- {f}",
+            f"mkdir -m 700 -- {f} || exit 1",
+            f": > {f}/lock && echo {shlex.quote(owner)} > {f}/owner || {{ rm -rf -- {f}; exit 1; }}",
         ]
     )  # fmt: skip
 
 
-def carry_command(folder: str) -> str:
+def _as_owner(folder: str, owner: str) -> str:
+    """Shell text: go to the journal that ``begin_command`` made, and work on it; it may be another's by now."""
+    ours = f'[ "$(cat owner)" = {shlex.quote(owner)} ]'
+    return f"export LC_ALL=C; {_HOLD}\ncd {shlex.quote(folder)} && hold . && {ours} || {_BUSY}"
+
+
+def carry_command(folder: str, owner: str) -> str:
     """Takes the draft on stdin; prints its SHA-256 once it is on the disk."""
-    f, part = shlex.quote(folder), shlex.quote(folder + "/draft.part")
-    flush = f"{{ sync {part} 2>/dev/null || sync; }}"
-    return f"export LC_ALL=C; echo {_ME} > {f}/pid && cat > {part} && {flush} && sha256sum < {part}"
+    flush = "{ sync draft.part 2>/dev/null || sync; }"
+    return f"umask 077; {_as_owner(folder, owner)}\ncat > draft.part && {flush} && sha256sum < draft.part"
 
 
-def seal_command(folder: str, path: str, image_format: str) -> str:
+def seal_command(folder: str, path: str, image_format: str, owner: str, *, record_bytes: int) -> str:
     """Check the carried draft, put it on the image, and take the record from stdin: then the journal is complete."""
-    f = shlex.quote(folder)
     return "\n".join(
         [
-            f"set -e; umask 077; export LC_ALL=C; {qemu_walls.WORK_LIMITS}; cd {f}",
+            f"umask 077; {_as_owner(folder, owner)}",
+            f"set -e; {qemu_walls.WORK_LIMITS}",
             f"qemu-img rebase -u -f qcow2 -F {shlex.quote(image_format)} -b {shlex.quote(path)} draft.part",
             "qemu-img check -q -f qcow2 draft.part",
             "mv draft.part draft.qcow2; cat > record.tmp",
+            # A link that dies ends the input, too.
+            f'[ "$(stat -c %s record.tmp)" = {record_bytes} ] || {{ echo "the record is cut off" >&2; exit 74; }}',
             "sync draft.qcow2 record.tmp 2>/dev/null || sync",
             "mv record.tmp record.json; sync . 2>/dev/null || sync",
         ]
@@ -161,30 +186,31 @@ def commit_command(folder: str, path: str, image_format: str, *, expected_identi
     The files that it writes at its end have their place on the disk from the beginning: the disk may be full by then.
     """
     f, p = shlex.quote(folder), shlex.quote(path)
-    check = "true" if image_format == "raw" else f"qemu-img check -q -f {shlex.quote(image_format)} -- {p}"
-    # Who discards the journal makes «stop» and then looks for us; we say that we are there and then look for «stop».
-    commit = f"{{ {qemu_walls.MEMORY_LIMITS}; exec qemu-img commit -p -d -f qcow2 draft.qcow2; }}"
-    image_tool = f"printf '%-60s\\n' {_ME} 1<> pid.img && [ ! -e stop ] && {commit}"
     script = "\n".join(
         [
-            f"export LC_ALL=C TZ=UTC; cd {f} || exit 1; {_ALIVE}",
-            f"echo {_ME} > pid",
+            f"export LC_ALL=C TZ=UTC; {_HELD}",
             "end() { printf '%-4s\\n' \"$1\" 1<> result.tmp; sync result.tmp || sync; mv result.tmp result; exit; }",
             f"now=$({identity_command(path)}); expected={shlex.quote(expected_identity)}",
             "[ -z \"$expected\" ] || [ \"$now\" = \"$expected\" ] || { echo \"changed: $now\" 1<> log; end 90; }",
-            "( while alive pid || alive pid.img; do touch beat; sleep 1; done ) & beater=$!",
-            f"sh -c {shlex.quote(image_tool)} 1<> log 2>&1; status=$?",
-            f"if [ $status = 0 ]; then {check} >> log 2>&1; status=$?; [ $status = 3 ] && status=0; fi",
+            # It must not hold the lock itself, and lives as long as anybody does.
+            "( while held .; do touch beat; sleep 1; done ) 9>&- & beater=$!",
+            f"( {qemu_walls.MEMORY_LIMITS}; exec qemu-img commit -p -d -f qcow2 draft.qcow2 ) 1<> log 2>&1; status=$?",
             f"sync {p} 2>/dev/null || sync",
             f"{{ {identity_command(path)}; }} 1<> after; touch beat; kill $beater; end $status",
         ]
     )  # fmt: skip
-    start = f"setsid sh -c {shlex.quote(script)} </dev/null >/dev/null 2>&1 &"
-    wait = f"n=0; while [ ! -s {f}/pid ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; [ -s {f}/pid ]"
     # head(1) says in words when the disk is full.
-    places = " && ".join(f"head -c {size} /dev/zero > {f}/{name}" for name, size in _PLACES)
-    room = f"rm -f {f}/result {f}/stop; {places} && : > {f}/beat && : > {f}/pid"
-    return f"export LC_ALL=C; {room} || exit 1\n{start}\n{wait}"
+    places = " && ".join(f"head -c {size} /dev/zero > {name}" for name, size in _PLACES)
+    return "\n".join(
+        [
+            f"export LC_ALL=C; {_HOLD}",
+            f"cd {f} || exit 1; hold . || {{ echo 'the image is being written now' >&2; exit 75; }}",
+            # Whoever removed it had the lock until now.
+            "[ -e record.json ] || { echo 'the journal is gone' >&2; exit 74; }",
+            f"rm -f result; {places} && : > beat && {{ [ -e begun ] || : > begun; }} || exit 1",
+            f"setsid sh -c {shlex.quote(script)} </dev/null >/dev/null 2>&1 &",
+        ]
+    )
 
 
 def identity_command(path: str) -> str:
@@ -204,9 +230,18 @@ def poll_command(folder: str) -> str:
     """Prints the result, or «running», or «dead», and then the end of the commit's log."""
     f = shlex.quote(folder)
     return (
-        f"{_ALIVE}\nif {_is_worked_on(folder)}; then echo running; elif [ -e {f}/result ]; then cat {f}/result; "
+        f"{_HELD}\nif held {f}; then echo running; elif [ -e {f}/result ]; then cat {f}/result; "
         f"else echo dead; fi; tr -d '\\0' < {f}/log 2>/dev/null | tail -c 2000"
     )  # fmt: skip
+
+
+def check_command(path: str, image_format: str) -> str:
+    """Check the image's own tables; as with comparing, a guest may have it."""
+    if image_format == "raw":
+        return "true"
+    # What leaks (3) is wasted room, which also a crash of a guest leaves.
+    check = f"qemu-img check -U -q -f {shlex.quote(image_format)} -- {shlex.quote(path)}"
+    return f"{qemu_walls.MEMORY_LIMITS}; export LC_ALL=C; {check}; s=$?; [ $s = 3 ] || exit $s"
 
 
 def after_command(folder: str) -> str:
@@ -220,13 +255,16 @@ def clean_command(folder: str) -> str:
     return f"rm -f -- {f}/record.json && rm -rf -- {f}"
 
 
-def discard_command(folder: str) -> str:
-    """Remove the journal unless somebody works on it; a commit that is only starting does not begin then."""
+def discard_command(folder: str, owner: str = "") -> str:
+    """Remove the journal unless somebody works on it; with ``owner``, only if it is his."""
     f = shlex.quote(folder)
-    running = "echo 'the image is being written now' >&2; exit 75"
-    return (
-        f"{_ALIVE}\n[ -d {f} ] || exit 0; : > {f}/stop\n"
-        f"if {_is_worked_on(folder)}; then rm -f {f}/stop; {running}; fi\n{clean_command(folder)}"
+    return "\n".join(
+        [
+            f"export LC_ALL=C; [ -d {f} ] || exit 0; {_HOLD}",
+            f"hold {f} || {{ echo 'the image is being written now' >&2; exit 75; }}",
+            f'[ -z {shlex.quote(owner)} ] || [ "$(cat {f}/owner)" = {shlex.quote(owner)} ] || exit 0',
+            clean_command(folder),
+        ]
     )
 
 
@@ -246,7 +284,7 @@ def ranges_of(extents: list[dict[str, object]]) -> tuple[tuple[int, int], ...]:
 def compare_command(folder: str, path: str, image_format: str, ranges: Iterable[tuple[int, int]] | None = None) -> str:
     """Compare ranges of the journal's draft with the same ranges of the image, or all of it; 1 is «they differ»
     (qemu-img(1)). A range must hold nothing that only the image has: through a window on an overlay, QEMU 7.2 takes
-    that for zeros.
+    that for zeros. A guest that has the lock by now does not hinder it.
     """
 
     def piece(file: str, driver: str, start: int, length: int) -> str:
@@ -258,8 +296,8 @@ def compare_command(folder: str, path: str, image_format: str, ranges: Iterable[
     draft, begin = f"{folder}/draft.qcow2", f"{qemu_walls.MEMORY_LIMITS}; export LC_ALL=C; "
     if ranges is None:
         formats = f"-f qcow2 -F {shlex.quote(image_format)}"
-        return f"{begin}qemu-img compare -q {formats} -- {shlex.quote(draft)} {shlex.quote(path)}"
+        return f"{begin}qemu-img compare -U -q {formats} -- {shlex.quote(draft)} {shlex.quote(path)}"
     return begin + " && ".join(
-        f"qemu-img compare -q --image-opts {piece(draft, 'qcow2', *one)} {piece(path, image_format, *one)}"
+        f"qemu-img compare -U -q --image-opts {piece(draft, 'qcow2', *one)} {piece(path, image_format, *one)}"
         for one in ranges
     )
