@@ -18,6 +18,7 @@ def hold() -> None:
 
 
 def set_apart() -> None:
-    """What is there now is never walked again; from here on the rest is, as always."""
+    """What is there now is never walked again; from here on the rest is, as always. On any thread, as often as much was
+    loaded."""
     gc.freeze()
     gc.enable()

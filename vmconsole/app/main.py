@@ -23,6 +23,7 @@ from vmconsole.app.dump import dump_of
 from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.app.limit_record import LimitRecord
 from vmconsole.app.logins import LoginMaker
+from vmconsole.app.warm_up import WarmUp
 from vmconsole.images.spare import Spare
 from vmconsole.links.fleet import Fleet
 from vmconsole.links.guard import Guard
@@ -89,9 +90,12 @@ def run(options: Options) -> int:
         report = BenchReport(window, options.bench) if options.bench else None
         questions.set_window(window)
         window.show()
+        warm_up = WarmUp(garbage.set_apart)
+        parts.callback(warm_up.close)
         QTimer.singleShot(0, window, garbage.set_apart)
         # After the first paint: nothing that a host does may delay the window.
         QTimer.singleShot(0, window, lambda: connect_all(options, fleet, profile, bridge.post))
+        QTimer.singleShot(0, window, warm_up.start)
         if options.show:
             window.show_guest_named(options.show)
         if options.after_s is not None:

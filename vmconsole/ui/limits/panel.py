@@ -28,12 +28,15 @@ from vmconsole.quotas.words import raw, shown
 from vmconsole.ui.limits.suggestions import suggestions
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
+
     from vmconsole.inventory.limits import LimitRef
     from vmconsole.ui.limits.draft import LimitsDraft
     from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
-CHIPS_IN_A_ROW = 3
+CHIPS_IN_A_ROW, CHIPS_BESIDE = 3, 2
+"""Below the explanation, and beside it, where there is half the room."""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class LimitPanel(QWidget):
         self._chips.setContentsMargins(0, 0, 0, 0)
         self._chips.setSpacing(4)
         self._buttons: list[QToolButton] = []
+        self._chips_in_a_row = CHIPS_IN_A_ROW
         self._lay_out()
         draft.changed.connect(self.refresh)
         self.refresh()
@@ -121,6 +125,16 @@ class LimitPanel(QWidget):
         """Explanation and fields side by side, for a place that is wide and low."""
         direction = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
         self._page.setDirection(direction)
+        self._chips_in_a_row = CHIPS_BESIDE if wide else CHIPS_IN_A_ROW
+        self._make_chips()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._keep_height()
+
+    def _keep_height(self) -> None:
+        """What the texts need at this width; a scroll area reckons without its own bar, and would squeeze fields."""
+        self.setMinimumHeight(self._page.totalHeightForWidth(self.width()))
 
     def show_limit(self, ref: LimitRef | None) -> None:
         if ref != self._ref:
@@ -153,6 +167,7 @@ class LimitPanel(QWidget):
         self.source.setText(self.tr("Source: {source}").format(source=row.source))
         self._fade(self.facts, "quiet")
         self._fade(self.source, "quiet")
+        self._keep_height()
 
     def _show_side(self, side: _Side, row: LimitRow, ref: LimitRef) -> None:
         value, why = self._draft.value(side.place, ref), self._draft.why_not(side.place, ref)
@@ -187,7 +202,7 @@ class LimitPanel(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.setToolTip(self.tr("Now where the guest runs, else at the next boot"))
             button.clicked.connect(lambda _=False, text=text: self._choose(text))
-            self._chips.addWidget(button, number // CHIPS_IN_A_ROW, number % CHIPS_IN_A_ROW)
+            self._chips.addWidget(button, *divmod(number, self._chips_in_a_row))
             self._buttons.append(button)
 
     # -- what is done ----------------------------------------------------------------------------------------------

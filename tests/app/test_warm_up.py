@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the window needs next is loaded beside it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vmconsole.app.warm_up import NEXT, WarmUp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTES = "import threading, notes\nnotes.seen.append((__name__, threading.current_thread().name))\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of modules that note where they were loaded."""
+    (tmp_path / "notes.py").write_text("seen = []\n")
+    for name in ("first", "second"):
+        (tmp_path / f"warm_{name}.py").write_text(NOTES)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("notes", "warm_first", "warm_second"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return tmp_path
+
+
+def loaded() -> list[tuple[str, str]]:
+    return list(sys.modules["notes"].seen) if "notes" in sys.modules else []
+
+
+@pytest.mark.usefixtures("place")
+def test_all_is_loaded_on_a_thread_and_what_is_missing_does_not_hold_the_rest() -> None:
+    done = threading.Event()
+    warm_up = WarmUp(done.set, modules=("warm_first", "warm_missing", "warm_second"))
+    warm_up.start()
+    assert done.wait(10)
+    warm_up.close()
+    assert loaded() == [("warm_first", "warm-up"), ("warm_second", "warm-up")]
+
+
+def test_it_ends_with_the_program(place: Path) -> None:
+    (place / "warm_first.py").write_text("import notes\nnotes.begun.set()\nnotes.goes_on.wait(10)\n")
+    (place / "notes.py").write_text(
+        "import threading\nseen = []\nbegun, goes_on = threading.Event(), threading.Event()\n"
+    )
+    done = threading.Event()
+    warm_up = WarmUp(done.set, modules=("notes", "warm_first", "warm_second"))
+    warm_up.start()
+    import notes  # type: ignore[import-not-found]  # made above
+
+    assert notes.begun.wait(10)
+    closing = threading.Thread(target=warm_up.close)
+    closing.start()
+    while not warm_up._ends.is_set():
+        pass
+    notes.goes_on.set()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert "warm_second" not in sys.modules
+    assert not done.is_set()
+
+
+@pytest.mark.parametrize("module", NEXT)
+def test_what_is_named_exists(module: str) -> None:
+    __import__(module)
