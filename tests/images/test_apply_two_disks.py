@@ -16,7 +16,7 @@ import pytest
 from tests.images import disks
 from tests.images.stand_in import Place
 from vmconsole.images.facts import look_at
-from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageError, LinkLost
+from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageError, ImageInUse, LinkLost
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,6 +229,19 @@ def test_a_draft_that_is_elsewhere_is_not_thrown_away(story: Story, shell: Local
         story.apply()
     assert story.journals() == [True, False]
     os.rename(story.place.folder / "work of another", story.place.work)
+    story.apply()
+    assert story.content() == story.new
+
+
+def test_a_clone_that_was_made_after_the_seal_is_not_destroyed(story: Story, shell: LocalShell) -> None:
+    with pytest.raises(LinkLost):
+        story.apply(NthShell(shell, "setsid", 1))
+    clone, base = story.place.folder / "clone.qcow2", story.place.second
+    disks.run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, clone)
+    with pytest.raises(ImageInUse, match=r"clone\.qcow2"):
+        story.apply()
+    assert story.content() == story.old
+    clone.unlink()
     story.apply()
     assert story.content() == story.new
 

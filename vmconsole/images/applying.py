@@ -110,8 +110,10 @@ class Applying:
         began_at = time.monotonic()
         self._applies = [Apply(p.shell, p.facts, report=self.report) for p in self.parts]
         check_users(self.users(), self.parts[0].source.path)
-        for apply in self._applies:
+        for apply, part in zip(self._applies, self.parts, strict=True):
             apply.check_free()
+            if part.facts.unfinished is not None and not part.facts.unfinished.has_begun:
+                check_no_base(part.shell, part.facts)
         for number, (apply, part) in enumerate(zip(self._applies, self.parts, strict=True)):
             self.let_go(number)
             unfinished = part.facts.unfinished
