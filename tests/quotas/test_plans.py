@@ -42,7 +42,7 @@ def is_accepted(limits: Limits) -> bool:
     """By a host with cgroup v1, and by libvirt."""
     whole = height(limits.guest_cap)
     return (
-        all(height(limits.cap(part)) <= whole for part in PARTS)
+        all(limits.cap(part).quota_us is None or height(limits.cap(part)) <= whole for part in PARTS)
         and height(limits.number("memory_hard")) <= height(limits.number("memory_swap_hard"))
         and height(limits.number("vcpu_count")) <= height(limits.number("vcpu_max"))
         and height(limits.number("memory_balloon")) <= height(limits.number("memory_max"))
@@ -52,9 +52,10 @@ def is_accepted(limits: Limits) -> bool:
 def made_valid(values: dict[LimitRef, Value]) -> Limits:
     """Lifts what lies above until it holds what lies below."""
     limits = Limits(values)
-    highest = max((limits.cap(part) for part in PARTS), key=height)
+    capped = [limits.cap(part) for part in PARTS if limits.cap(part).quota_us is not None]
+    highest = max(capped, key=height, default=CpuCap())
     changes: dict[LimitRef, Value] = {}
-    if height(highest) > height(limits.guest_cap):
+    if capped and height(highest) > height(limits.guest_cap):
         changes[LimitRef("guest_cap")] = highest
     for low, high in (
         ("memory_hard", "memory_swap_hard"),

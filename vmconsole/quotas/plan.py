@@ -25,6 +25,7 @@ it is given there against those of the *running* guest where it is not given bot
 _ORDER = {key: number for number, key in enumerate(BY_KEY)}
 _FIRST_WHEN_RAISED = ("guest_cap", "memory_swap_hard", "memory_max", "vcpu_max")
 """Limits above others: raised before them, lowered after them."""
+_PARTS = ("vcpu_cap", "emulator_cap", "iothread_cap")
 _UNLIMITED = float("inf")
 
 
@@ -45,12 +46,12 @@ def plan(before: Limits, wanted: Mapping[LimitRef, Value], *, place: Place = Pla
     return tuple(
         LimitWrite(call.name, target, tuple(found.items()))
         for (_, call, target), group in writes.items()
-        for found in ([_quotas_first(before, group), group] if place is Place.LIVE else [group])
+        for found in ([_quotas_first(before, after, group), group] if place is Place.LIVE else [group])
         if found
     )
 
 
-def _quotas_first(before: Limits, group: Mapping[LimitRef, Value]) -> dict[LimitRef, Value]:
+def _quotas_first(before: Limits, after: Limits, group: Mapping[LimitRef, Value]) -> dict[LimitRef, Value]:
     """Caps that get their new quota before their new period. libvirt gives a running guest's cap its period first, and
     for that moment the old quota stands in it: the whole guest would have less than its parts, or a part more than the
     whole, which the kernel refuses (sched-bwc.rst, «Hierarchical considerations»)."""
@@ -59,7 +60,14 @@ def _quotas_first(before: Limits, group: Mapping[LimitRef, Value]) -> dict[Limit
         old, new = before[ref], NO_CAP if value is None else value
         if not isinstance(old, CpuCap) or not isinstance(new, CpuCap) or old.quota_us is None:
             continue
-        is_upset = new.period_us > old.period_us if ref.key == "guest_cap" else new.period_us < old.period_us
+        cores = _height(CpuCap(new.period_us, old.quota_us))
+        if ref.key == "guest_cap":
+            caps = [limits.cap(part) for part in _PARTS for limits in (before, after)]
+            is_upset = any(cap.quota_us is not None and _height(cap) > cores for cap in caps)
+            is_upset &= new.period_us > old.period_us
+        else:
+            is_upset = any(_height(limits.guest_cap) < cores for limits in (before, after))
+            is_upset &= new.period_us < old.period_us
         if is_upset:
             found[ref] = CpuCap(old.period_us, new.quota_us)
     return found
