@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import secrets
 import shutil
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from vmconsole.images.messages import ChangeVerb, ImageSource
 
 __all__ = ["Draft", "make_overlay"]
+
+log = logging.getLogger(__name__)
 
 SPARE_BYTES = 64 * 1024 * 1024
 """Room that is left on this machine's disk: with none at all, QEMU stops the appliance."""
@@ -208,19 +211,19 @@ class Draft:
         self._kept = self._kept.topped(name)
 
     def _merge_old(self) -> None:
-        """Make the oldest steps one, while no appliance has them open."""
+        """Make the oldest steps one, while no appliance has them open. What cannot be merged in time stays as it is."""
         while len(self._kept.steps) > MOST_STEPS and self._kept.position >= 2:
             lower, upper, *rest = self._kept.steps
-            above = rest[0].layer if rest else self._kept.top
-            for layers in self._layers:
-                layers.merge(upper.layer, lower.layer, above)
-                if self._kept.position == 2 and rest:
-                    qemu_img(
-                        "rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", lower.layer, layers.path(self._kept.top)
-                    )
-            joined = Step(lower.layer, (*lower.changes, *upper.changes))
+            try:
+                for layers in self._layers:
+                    layers.absorb(upper.layer)
+            except ImageError as error:
+                log.warning("a draft's oldest steps were not merged: %s", error.explanation.said or error)
+                return
+            joined = Step(upper.layer, (*lower.changes, *upper.changes))
             self._kept = self._kept.with_steps((joined, *rest), position=self._kept.position - 1)
             self._save()
+            self._keep_only_used()
 
     # -- room --------------------------------------------------------------------------------------------------
 

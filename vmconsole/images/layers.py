@@ -58,12 +58,11 @@ class Layers:
             make_overlay(top, self._socket, self._size)
         return top
 
-    def merge(self, upper: str, lower: str, above: str) -> None:
-        """Put what ``upper`` holds into ``lower``, which is right below it, and let ``above`` lie on that."""
-        qemu_img("commit", "-q", "-d", "-f", "qcow2", "-b", lower, self.path(upper), sockets=(self._socket,))
-        if above:
-            qemu_img("rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", lower, self.path(above))
-        self.path(upper).unlink(missing_ok=True)
+    def absorb(self, name: str) -> None:
+        """Put what is between a layer and the image into that layer. What it shows is the same at any moment, so this
+        may be cut off and begun again."""
+        url = backing_url(self._socket)
+        qemu_img("rebase", "-f", "qcow2", "-F", "raw", "-b", url, self.path(name), sockets=(self._socket,))
 
     def keep_only(self, names: Iterable[str]) -> None:
         """Remove layers that no step needs."""
