@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench.image_work import compared, peer_and_session
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from vmconsole.images.session import ImageSession
@@ -56,7 +57,7 @@ class Window:
         self._bridge = Bridge(Store())
         self._desk = ImageDesk(lambda _on_event: session, self._bridge)
         self._frame = QWidget()
-        self.browser = Browser(self._desk, Look.make(self._frame), self._frame)
+        self.browser = Browser(self._desk, Look.make(Theme()), self._frame)
         self.browser.resize(900, 700)
         self._frame.resize(900, 700)
         self._frame.show()

@@ -22,6 +22,7 @@ from vmconsole.settings.profile import Profile
 from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,8 +138,9 @@ class Rig:
         self.runner = OperationRunner(self.fleet.link, self.bridge.post)
         self.profile = Profile(root)
         self.context = Context(
-            store=self.store, bridge=self.bridge, fleet=self.fleet, runner=self.runner, profile=self.profile
-        )
+            store=self.store, bridge=self.bridge, fleet=self.fleet, runner=self.runner, profile=self.profile,
+            theme=Theme(),
+        )  # fmt: skip
         self.at = 1000.0
 
     def close(self) -> None:

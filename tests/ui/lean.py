@@ -11,6 +11,7 @@ from vmconsole.settings.profile import Profile
 from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,12 @@ def lean_context(root: Path) -> Context:
     bridge = Bridge(store)
     fleet = Fleet(_no_link, bridge.post)
     return Context(
-        store=store, bridge=bridge, fleet=fleet, profile=Profile(root), runner=OperationRunner(fleet.link, bridge.post)
+        store=store,
+        bridge=bridge,
+        fleet=fleet,
+        profile=Profile(root),
+        runner=OperationRunner(fleet.link, bridge.post),
+        theme=Theme(),
     )
 
 

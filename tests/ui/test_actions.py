@@ -87,7 +87,7 @@ def test_one_act_on_many_guests_across_hosts_is_done_where_it_is_possible(
     window.tree.selectAll()
     assert "For 2 of the 4 selected guests" in window.guest_actions["pause"].toolTip()
     window.guest_actions["pause"].trigger()
-    qtbot.waitUntil(lambda: window.menus.undo.isEnabled())
+    qtbot.waitUntil(lambda: window.undo_actions.undo.isEnabled())
     assert rig.links[host_id("kvm1")].asked == [("suspend", "uuid-of-web1")]
     assert rig.links[host_id("kvm2")].asked == [("suspend", "uuid-of-mail")]
 
@@ -95,13 +95,13 @@ def test_one_act_on_many_guests_across_hosts_is_done_where_it_is_possible(
 def test_undo_takes_it_back_for_all_and_redo_does_it_again(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
     window.tree.selectAll()
     window.guest_actions["pause"].trigger()
-    qtbot.waitUntil(lambda: window.menus.undo.isEnabled())
+    qtbot.waitUntil(lambda: window.undo_actions.undo.isEnabled())
     qtbot.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window.menus.redo.isEnabled())
+    qtbot.waitUntil(lambda: window.undo_actions.redo.isEnabled())
     assert rig.links[host_id("kvm2")].asked[-1] == ("resume", "uuid-of-mail")
     shift = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
     qtbot.keyClick(window, Qt.Key.Key_Z, shift)
-    qtbot.waitUntil(lambda: window.menus.undo.isEnabled())
+    qtbot.waitUntil(lambda: window.undo_actions.undo.isEnabled())
     assert rig.links[host_id("kvm2")].asked[-1] == ("suspend", "uuid-of-mail")
 
 

@@ -54,7 +54,7 @@ def secrets() -> Secrets:
 def window(rig: Rig, qtbot: QtBot, secrets: Secrets) -> Iterator[MainWindow]:
     rig.context = Context(
         store=rig.store, bridge=rig.bridge, fleet=rig.fleet, runner=rig.runner, profile=rig.profile,
-        secrets=secrets,  # type: ignore[arg-type]  # what the window calls of it
+        theme=rig.context.theme, secrets=secrets,  # type: ignore[arg-type]  # what the window calls of it
     )  # fmt: skip
     window = MainWindow(rig.context)
     qtbot.addWidget(window)
@@ -109,7 +109,7 @@ def test_another_name_colour_or_group_leaves_the_connection_alone(rig: Rig, wind
     assert link.calls == ["start"]
     saved = rig.profile.connections.find(OLD)
     assert saved == SavedConnection(OLD, "Big one", "", "east", connect_at_start=False)
-    window.undo()
+    rig.runner.undo()
     assert rig.profile.connections.find(OLD) == SavedConnection(OLD, group="west")
     assert link.looks[-1] == HostLook("", "", "west")
 
@@ -128,7 +128,7 @@ def test_another_address_connects_anew_in_the_same_place_with_the_same_logins(
     assert order(rig) == [NEW if uri == OLD else uri for uri in before]
     assert secrets.calls == [("move", OLD, NEW)]
     assert rig.runner.undo_text == "Edit the connection to kvm5"
-    window.undo()
+    rig.runner.undo()
     assert order(rig) == before
     assert rig.fleet.link(HostId(OLD)) is not None
     assert rig.fleet.link(HostId(NEW)) is None
@@ -203,8 +203,8 @@ def test_removing_forgets_the_login_unless_it_is_not_wished_and_can_be_undone(
     qtbot.waitUntil(lambda: HostId(OLD) not in rig.store.hosts)
     assert secrets.calls == [("forget", OLD)], "forgetting is the default"
     assert OLD not in order(rig)
-    assert window.menus.undo.isEnabled()
-    window.undo()
+    assert window.undo_actions.undo.isEnabled()
+    rig.runner.undo()
     assert rig.fleet.link(HostId(OLD)) is not None
     assert set(rig.profile.connections.all) == set(before)
     see(rig, OLD)
@@ -216,7 +216,7 @@ def test_removing_forgets_the_login_unless_it_is_not_wished_and_can_be_undone(
 
 def test_a_removal_is_taken_back_while_the_old_link_still_closes(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
     remove(window)
-    window.undo()
+    rig.runner.undo()
     see(rig, OLD)
     qtbot.waitUntil(lambda: not any(closing.is_alive() for closing in rig.fleet._closing))
     assert HostId(OLD) in rig.store.hosts
@@ -238,7 +238,7 @@ def test_nobody_is_asked_of_a_login_where_none_was_ever_remembered(
 def test_what_the_command_line_brought_is_not_kept_by_undo(rig: Rig, window: MainWindow) -> None:
     rig.profile.connections.remove(OLD)
     remove(window)
-    window.undo()
+    rig.runner.undo()
     assert rig.fleet.link(HostId(OLD)) is not None
     assert OLD not in order(rig)
 
@@ -248,7 +248,7 @@ def test_several_are_one_step(rig: Rig, window: MainWindow, qtbot: QtBot) -> Non
     window.tree.selectAll()
     remove(window)
     qtbot.waitUntil(lambda: not rig.store.hosts)
-    window.undo()
+    rig.runner.undo()
     assert set(rig.fleet.hosts) == {HostId(OLD), host_id("other")}
     assert not rig.runner.can_undo
 
@@ -258,9 +258,9 @@ def test_the_grouping_is_chosen_in_the_menu_and_remembered(
 ) -> None:
     see(rig, OLD, look=HostLook(group="west"))
     assert window.model.index(0, 0).data() == "west"
-    assert window.menus.grouping_actions["group"].isChecked()
-    window.menus.grouping_actions["none"].trigger()
+    assert window.grouping.actions["group"].isChecked()
+    window.grouping.actions["none"].trigger()
     assert window.model.index(0, 0).data() == "kvm5"
     again = MainWindow(rig.context)
     qtbot.addWidget(again)
-    assert again.menus.grouping_actions["none"].isChecked()
+    assert again.grouping.actions["none"].isChecked()

@@ -27,7 +27,7 @@ def page(rig: Rig, window: MainWindow, qtbot: QtBot) -> GroupPage:
     rig.add_host("a1", {"web": GuestState.RUNNING, "db": GuestState.SHUT_OFF}, look=EAST)
     rig.add_host("b1", {"mail": GuestState.RUNNING}, look=EAST)
     window.tree.setCurrentIndex(window.model.index_of(GroupId("east")))
-    qtbot.waitUntil(lambda: window._pages.currentWidget() is window.group_page)
+    qtbot.waitUntil(lambda: window.pages.currentWidget() is window.group_page)
     return window.group_page
 
 
@@ -69,7 +69,7 @@ def test_a_problem_leads_to_its_row_and_other_groups_have_their_own(
     assert "kvm2" not in page._problems.text()
     page._problems.linkActivated.emit("0")
     assert window.tree.chosen() == [guest_id("a1", "web")]
-    qtbot.waitUntil(lambda: window._pages.currentWidget() is window.guest_page)
+    qtbot.waitUntil(lambda: window.pages.currentWidget() is window.guest_page)
 
 
 def test_without_a_host_that_is_there_nothing_is_made_up(rig: Rig, page: GroupPage) -> None:
@@ -87,9 +87,9 @@ def test_the_group_of_one_host_has_a_page_as_well_and_the_host_its_own(
     rig.add_host("c1", {}, look=HostLook(group="west"))
     window.tree.setCurrentIndex(window.model.index_of(GroupId("west")))
     qtbot.waitUntil(lambda: window.group_page._state.text() == "One host")
-    assert window._pages.currentWidget() is window.group_page
+    assert window.pages.currentWidget() is window.group_page
     window.tree.choose(host_id("c1"))
-    qtbot.waitUntil(lambda: window._pages.currentWidget() is window.host_tabs)
+    qtbot.waitUntil(lambda: window.pages.currentWidget() is window.host_tabs)
     window.tree.setCurrentIndex(window.model.index_of(GroupId("")))
     qtbot.waitUntil(lambda: window.group_page._name.text() == "No group")
     assert told(window.group_page)["connected"] == "2 of 2"

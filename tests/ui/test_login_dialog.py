@@ -59,7 +59,7 @@ class Waiting:
 @pytest.fixture
 def queue(qapp: object, qtbot: QtBot) -> Iterator[LoginQueue]:
     bridge = Bridge(Store())
-    found = LoginQueue(bridge)
+    found = LoginQueue(bridge, Theme())
     window = QWidget()
     qtbot.addWidget(window)
     window.show()

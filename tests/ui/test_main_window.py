@@ -40,7 +40,7 @@ REASON = Explanation(
 
 
 def front(window: MainWindow) -> QWidget:
-    return window._pages.currentWidget()
+    return window.pages.currentWidget()
 
 
 def test_a_screen_reader_finds_the_parts_by_name(window: MainWindow) -> None:
@@ -65,11 +65,11 @@ def test_with_no_host_the_window_says_how_to_add_one(rig: Rig, qtbot: QtBot) -> 
 
 
 def test_the_status_bar_sums_up(rig: Rig, window: MainWindow, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: window._summary.text() == "2 of 2 hosts connected · 2 of 4 guests running")
-    assert window._problems.text() == "No problems"
+    qtbot.waitUntil(lambda: window.status.summary.text() == "2 of 2 hosts connected · 2 of 4 guests running")
+    assert window.status.problems.text() == "No problems"
     rig.change_host("kvm1", state=HostState.FAILED, reason=REASON)
-    qtbot.waitUntil(lambda: window._problems.text() == "1 problem")
-    window._problems.click()
+    qtbot.waitUntil(lambda: window.status.problems.text() == "1 problem")
+    window.status.problems.click()
     assert window.tree.chosen() == [host_id("kvm1")]
 
 
@@ -345,7 +345,7 @@ def test_diagnostics_are_written_and_a_full_disk_is_told(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_can_be_chosen_and_stay(rig: Rig, window: MainWindow, qtbot: QtBot, scheme: str) -> None:
-    window.menus.scheme_actions[scheme].trigger()
+    window.schemes.actions[scheme].trigger()
     qtbot.waitUntil(lambda: window._theme.is_dark is (scheme == "dark"))
     assert rig.profile.get("colours") == scheme
-    window.menus.scheme_actions["desktop"].trigger()
+    window.schemes.actions["desktop"].trigger()

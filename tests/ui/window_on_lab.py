@@ -32,6 +32,7 @@ from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
 from vmconsole.ui.main_window import MainWindow
+from vmconsole.ui.theme import Theme
 from vmconsole.ui.watchdog import STALL_S, Watchdog
 
 if TYPE_CHECKING:
@@ -100,9 +101,7 @@ class WindowOnLab:
         self._fleet = Fleet(lambda uri: make(uri, Tee(self._bridge.post)), self._bridge.post)
         self._runner = OperationRunner(self._fleet.link, self._bridge.post)
         profile = Profile(self._folder / "profile")
-        self.window = MainWindow(
-            Context(store=self._store, bridge=self._bridge, fleet=self._fleet, runner=self._runner, profile=profile)
-        )
+        self.window = MainWindow(Context(self._store, self._bridge, self._fleet, self._runner, profile, Theme()))
         self._hosts = [FarHost(lab, f"kvm{number}") for number in (1, 2, 3)]
         self._wired: list[Wired] = []
         for host in self._hosts:

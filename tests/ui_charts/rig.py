@@ -21,6 +21,7 @@ from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
 from vmconsole.ui.formats import Formats
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,7 @@ class Rig:
         self.fleet = Fleet(lambda uri: self.link, self.bridge.post)
         self.fleet.adopt(self.link)
         self.runner = OperationRunner(self.fleet.link, self.bridge.post, host_name=lambda _: "node1")
-        self.context = Context(self.store, self.bridge, self.fleet, self.runner, Profile(folder))
+        self.context = Context(self.store, self.bridge, self.fleet, self.runner, Profile(folder), Theme())
         self.formats = Formats(now=lambda: self.clock)
         self.host = Host(HOST, "node1", HostState.CONNECTED, cgroup_layout=layout)
         self.apply(HostSeen(self.host), GuestsListed(HOST, (self.guest,)))

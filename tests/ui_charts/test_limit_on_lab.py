@@ -27,6 +27,7 @@ from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.charts.limit_line import GRAB_PX, KNOB_WIDTH
 from vmconsole.ui.context import Context
 from vmconsole.ui.overview import OverviewTab
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ class Window:
         self.links = LinkMaker(self.bridge.post, run_dir=self._run_dir, profile=settings)
         self.fleet = Fleet(self.links.make, self.bridge.post)
         self.runner = OperationRunner(self.fleet.link, self.bridge.post)
-        self.tab = OverviewTab(Context(self.store, self.bridge, self.fleet, self.runner, settings))
+        self.tab = OverviewTab(Context(self.store, self.bridge, self.fleet, self.runner, settings, Theme()))
         self.tab.resize(900, 640)
         self.tab.show()
         qtbot.waitExposed(self.tab)

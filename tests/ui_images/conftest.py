@@ -20,6 +20,7 @@ from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
 from vmconsole.ui.image_editor.window import ImageEditorWindow
+from vmconsole.ui.theme import Theme
 
 MakeEditor = Callable[..., tuple[ImageEditorWindow, FakeSession]]
 
@@ -38,7 +39,8 @@ def context(tmp_path: Path, qapp: object) -> Iterator[Context]:
     store = Store()
     bridge = Bridge(store)
     fleet = Fleet(lambda uri: pytest.fail(f"nobody asked for {uri}"), bridge.post)
-    yield Context(store, bridge, fleet, None, Profile(tmp_path / "profile"))  # type: ignore[arg-type] # no operations here
+    profile = Profile(tmp_path / "profile")
+    yield Context(store, bridge, fleet, None, profile, Theme())  # type: ignore[arg-type] # no operations here
     bridge.close()
 
 

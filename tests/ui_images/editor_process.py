@@ -36,6 +36,7 @@ from vmconsole.ui.disks_tab import DisksTab
 from vmconsole.ui.image_editor.conflict_dialog import ConflictDialog
 from vmconsole.ui.image_editor.editors import ImageEditors
 from vmconsole.ui.image_editor.live_window import LiveWindow
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -191,7 +192,7 @@ def main() -> int:
         parts.callback(links.close)
         fleet = Fleet(links.make, bridge.post)
         parts.callback(fleet.close)
-        context = Context(store, bridge, fleet, None, profile)  # type: ignore[arg-type] # no operations here
+        context = Context(store, bridge, fleet, None, profile, Theme(app))  # type: ignore[arg-type] # no operations here
         answers = _with_hosts(context, chosen) if chosen.uri else _with_image(context, chosen)
         threading.Thread(target=serve, args=(bridge, answers), daemon=True).start()
         return app.exec()

@@ -24,6 +24,7 @@ from vmconsole.inventory.errors import Explanation, ImageInUse
 from vmconsole.ui.error_view import ErrorView
 from vmconsole.ui.image_editor.look import Look, Tone, tone_colours
 from vmconsole.ui.image_editor.opening_page import OpeningPage
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -332,7 +333,7 @@ def test_an_apply_tells_its_rate_and_the_time_left(qtbot: QtBot) -> None:
     now = [100.0]
     frame = QWidget()
     qtbot.addWidget(frame)
-    page = OpeningPage(Look.make(frame), frame, clock=lambda: now[0])
+    page = OpeningPage(Look.make(Theme()), frame, clock=lambda: now[0])
     page.begin("Writing the draft")
     page.add_step("Carrying the draft to the host")
     for position in (0, 2 << 20, 4 << 20):

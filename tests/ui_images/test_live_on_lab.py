@@ -29,6 +29,7 @@ from vmconsole.store.store import Store
 from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
 from vmconsole.ui.disks_tab import DisksTab
+from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ class Desk:
         settings = Profile(profile)
         self._links = LinkMaker(self.bridge.post, run_dir=self._run_dir, profile=settings)
         self.fleet = Fleet(self._links.make, self.bridge.post)
-        context = Context(self.store, self.bridge, self.fleet, None, settings)  # type: ignore[arg-type] # no operations
+        context = Context(self.store, self.bridge, self.fleet, None, settings, Theme())  # type: ignore[arg-type] # no operations
         self.tab = DisksTab(context)
         self.tab.show()
         self.fleet.add(host.uri)

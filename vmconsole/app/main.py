@@ -36,6 +36,7 @@ from vmconsole.ui.bridge import Bridge
 from vmconsole.ui.context import Context
 from vmconsole.ui.login_queue import LoginQueue
 from vmconsole.ui.main_window import MainWindow
+from vmconsole.ui.theme import Theme
 from vmconsole.ui.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -53,13 +54,14 @@ def run(options: Options) -> int:
         profile = Profile(options.profile)
         parts.enter_context(logs.set_up(profile.state_dir, debug=options.debug))
         app = _application()
+        theme = Theme(app)
         store = Store()
         bridge = Bridge(store)
         parts.callback(bridge.close)
         secrets = KeyringSecrets(marker=profile.state_dir / "keyring-used")
         parts.callback(secrets.close)
         run_dir = _run_dir(parts)
-        questions = LoginQueue(bridge, app)
+        questions = LoginQueue(bridge, theme, app)
         is_alone = options.after_s is not None
         logins = LoginMaker(questions, secrets, bridge.post, run_dir=run_dir, nobody_there=is_alone)
         parts.callback(logins.close)
@@ -79,8 +81,8 @@ def run(options: Options) -> int:
         spare = Spare()
         parts.callback(spare.close)
         context = Context(
-            store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile, secrets=secrets,
-            limit_history=history,
+            store=store, bridge=bridge, fleet=fleet, runner=runner, profile=profile, theme=theme,
+            secrets=secrets, limit_history=history,
             diagnose=links.diagnose, spare=spare,
         )  # fmt: skip
         _leave_on_signals(app)

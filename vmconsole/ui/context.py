@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vmconsole.settings.secrets import KeyringSecrets
     from vmconsole.store.store import Store
     from vmconsole.ui.bridge import Bridge
+    from vmconsole.ui.theme import Theme
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Context:
     runner: OperationRunner
     profile: Profile
     """Where settings, history, caches and drafts live, and the typed settings themselves."""
+    theme: Theme
+    """The colours and icons of all windows."""
     secrets: KeyringSecrets | None = None
     """Remembered logins; None where there are none to be forgotten."""
     limit_history: LimitHistory | None = None

@@ -52,7 +52,7 @@ class DisksTab(QWidget):
     def __init__(self, context: Context, parent: QWidget | None = None, *, editors: ImageEditors | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self._look = Look.make(self)
+        self._look = Look.make(context.theme)
         self._guest: GuestId | None = None
         self._asked: GuestId | None = None
         self.editors = editors if editors is not None else ImageEditors(context, self)

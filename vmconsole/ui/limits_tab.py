@@ -35,7 +35,6 @@ from vmconsole.ui.limits.limits_view import LimitsView
 from vmconsole.ui.limits.model import LIMIT, LimitsModel
 from vmconsole.ui.limits.panel import LimitPanel
 from vmconsole.ui.limits.pin_dialog import PinDialog
-from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
     from vmconsole.inventory.facts import Guest
@@ -84,7 +83,7 @@ class LimitsTab(QWidget):
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self._theme = Theme(self)
+        self._theme = context.theme
         self._guest: GuestId | None = None
         self._chosen: LimitRef | None = None
         self._is_wide: bool | None = None

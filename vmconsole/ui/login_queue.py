@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 class LoginQueue(QObject):
     """``links.prompts.Prompter`` with a window. Questions wait until ``set_window`` was called."""
 
-    def __init__(self, bridge: Bridge, parent: QObject | None = None) -> None:
+    def __init__(self, bridge: Bridge, theme: Theme, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._bridge = bridge
         self._window: QWidget | None = None
-        self._theme: Theme | None = None
+        self._theme = theme
         self._waiting: list[Question] = []
         self._dialog: LoginDialog | None = None
         self._asked: Question | None = None
@@ -74,8 +74,6 @@ class LoginQueue(QObject):
         if self._window is None or self._dialog is not None or not self._waiting:
             self._count()
             return
-        if self._theme is None:
-            self._theme = Theme(self)
         self._theme.refresh()
         self._asked = self._waiting.pop(0)
         self._dialog = LoginDialog(self._asked.prompt, self._theme, self._window)

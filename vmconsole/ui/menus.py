@@ -3,52 +3,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from PySide6.QtWidgets import QDockWidget
+    from PySide6.QtWidgets import QDockWidget, QMainWindow, QTreeView
 
     from vmconsole.ui.actions import GuestActions
+    from vmconsole.ui.choice import Choice
     from vmconsole.ui.host_actions import HostActions
-    from vmconsole.ui.main_window import MainWindow
     from vmconsole.ui.theme import Theme
+    from vmconsole.ui.undo_actions import UndoActions
 
-GROUPINGS = ("group", "none")
-SCHEMES = ("desktop", "light", "dark")
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the menus have done by others, where no action stands for it yet."""
+
+    add_connection: Callable[[], object]
+    find: Callable[[], object]
+    ask_again: Callable[[], object]
+    save_diagnostics: Callable[[], object]
+    about: Callable[[], object]
 
 
 class Menus:
     """Builds both, and keeps the actions that the window changes."""
 
     def __init__(
-        self, window: MainWindow, theme: Theme, guest_actions: GuestActions, host_actions: HostActions
-    ) -> None:
+        self, window: QMainWindow, theme: Theme, orders: Orders, *, undo: UndoActions, guests: GuestActions,
+        hosts: HostActions,
+    ) -> None:  # fmt: skip
         self._window = window
         self._theme = theme
+        self._orders = orders
         self._icons: list[tuple[QAction, str]] = []
         self.add_connection = self._action(
-            window.tr("&Add Connection…"), window.add_connection, "Ctrl+Shift+N", "add-connection"
+            window.tr("&Add Connection…"), orders.add_connection, "Ctrl+Shift+N", "add-connection"
         )
-        self.undo = self._action(window.tr("&Undo"), window.undo, QKeySequence.StandardKey.Undo, "undo")
-        self.redo = self._action(window.tr("&Redo"), window.redo, "Ctrl+Shift+Z", "redo")
-        self.undo.setIconText(window.tr("Undo the last change"))
-        self.redo.setIconText(window.tr("Do it again"))
         self.add_connection.setToolTip(window.tr("Add a host to the list"))
-        self.scheme_actions: dict[str, QAction] = {}
-        self.grouping_actions: dict[str, QAction] = {}
-        """Name → action, of which one is ticked."""
-        self._file(host_actions)
-        self._edit()
+        self._file(hosts)
+        self._edit(undo)
         self._view_menu = window.menuBar().addMenu(window.tr("&View"))
-        window.menuBar().addMenu(guest_actions.menu(window.tr("&Guest"), window))
+        window.menuBar().addMenu(guests.menu(window.tr("&Guest"), window))
         self._help()
-        self.toolbar = self._make_toolbar(guest_actions)
+        self.toolbar = self._make_toolbar(guests, undo)
         theme.changed.connect(self._on_theme)
 
     # -- menus -------------------------------------------------------------------------------------------------
@@ -78,71 +83,49 @@ class Menus:
         leave.setMenuRole(QAction.MenuRole.QuitRole)
         menu.addAction(leave)
 
-    def _edit(self) -> None:
-        window = self._window
+    def _edit(self, undo: UndoActions) -> None:
+        window, orders = self._window, self._orders
         menu = window.menuBar().addMenu(window.tr("&Edit"))
-        menu.addAction(self.undo)
-        menu.addAction(self.redo)
+        menu.addAction(undo.undo)
+        menu.addAction(undo.redo)
         menu.addSeparator()
-        menu.addAction(self._action(window.tr("&Filter"), window.focus_filter, QKeySequence.StandardKey.Find, "filter"))
+        menu.addAction(self._action(window.tr("&Filter"), orders.find, QKeySequence.StandardKey.Find, "filter"))
         menu.addSeparator()
-        menu.addAction(self._action(window.tr("&Ask All Questions Again"), window.ask_again))
+        menu.addAction(self._action(window.tr("&Ask All Questions Again"), orders.ask_again))
 
-    def fill_view(self, docks: tuple[QDockWidget, ...]) -> None:
+    def fill_view(
+        self, docks: Iterable[QDockWidget], *, tree: QTreeView, grouping: Choice, columns: QMenu, schemes: Choice
+    ) -> None:
         """Once the docks are there."""
-        window = self._window
+        window, menu = self._window, self._view_menu
         for dock, key in zip(docks, ("Ctrl+Shift+T", "Ctrl+Shift+E"), strict=True):
             dock.toggleViewAction().setShortcut(QKeySequence(key))
-            self._view_menu.addAction(dock.toggleViewAction())
-        self._view_menu.addAction(self.toolbar.toggleViewAction())
-        self._view_menu.addSeparator()
-        self._view_menu.addAction(self._action(window.tr("&Open All Hosts"), window.open_all_hosts, "Ctrl++"))
-        self._view_menu.addAction(self._action(window.tr("&Close All Hosts"), window.close_all_hosts, "Ctrl+-"))
-        self._grouping(self._view_menu.addMenu(window.tr("&Group Hosts By")))
-        self._view_menu.addMenu(window.columns_menu)
-        self._view_menu.addSeparator()
-        self._schemes(self._view_menu.addMenu(window.tr("C&olours")))
+            menu.addAction(dock.toggleViewAction())
+        menu.addAction(self.toolbar.toggleViewAction())
+        menu.addSeparator()
+        menu.addAction(self._action(window.tr("&Open All Hosts"), tree.expandAll, "Ctrl++"))
+        menu.addAction(self._action(window.tr("&Close All Hosts"), tree.collapseAll, "Ctrl+-"))
+        menu.addMenu(window.tr("&Group Hosts By")).addActions(list(grouping.actions.values()))
+        menu.addMenu(columns)
+        menu.addSeparator()
+        menu.addMenu(window.tr("C&olours")).addActions(list(schemes.actions.values()))
 
     def add_dock(self, dock: QDockWidget) -> None:
         """One more that can be shown and hidden."""
         self._view_menu.insertAction(self.toolbar.toggleViewAction(), dock.toggleViewAction())
 
-    def _schemes(self, menu: QMenu) -> None:
-        window = self._window
-        texts = (window.tr("As the &Desktop"), window.tr("&Light"), window.tr("&Dark"))
-        self.scheme_actions = self._choices(menu, zip(SCHEMES, texts, strict=True), window.on_scheme_chosen)
-
-    def _grouping(self, menu: QMenu) -> None:
-        window = self._window
-        texts = (window.tr("Their &Group"), window.tr("&Nothing"))
-        self.grouping_actions = self._choices(menu, zip(GROUPINGS, texts, strict=True), window.on_grouping_chosen)
-
-    def _choices(
-        self, menu: QMenu, choices: Iterable[tuple[str, str]], slot: Callable[..., object]
-    ) -> dict[str, QAction]:
-        """One of several; the action's data is its name."""
-        group = QActionGroup(self._window)
-        made = {}
-        for name, text in choices:
-            action = made[name] = self._action(text, slot)
-            action.setCheckable(True)
-            action.setData(name)
-            group.addAction(action)
-            menu.addAction(action)
-        return made
-
     def _help(self) -> None:
         window = self._window
         menu = window.menuBar().addMenu(window.tr("&Help"))
-        menu.addAction(self._action(window.tr("Save &Diagnostics…"), window.diagnostics.ask))
+        menu.addAction(self._action(window.tr("Save &Diagnostics…"), self._orders.save_diagnostics))
         menu.addSeparator()
-        about = self._action(window.tr("&About vmconsole"), window.about)
+        about = self._action(window.tr("&About vmconsole"), self._orders.about)
         about.setMenuRole(QAction.MenuRole.AboutRole)
         menu.addAction(about)
 
     # -- toolbar -----------------------------------------------------------------------------------------------
 
-    def _make_toolbar(self, guest_actions: GuestActions) -> QToolBar:
+    def _make_toolbar(self, guests: GuestActions, undo: UndoActions) -> QToolBar:
         window = self._window
         bar = QToolBar(window.tr("Toolbar"), window)
         bar.setObjectName("toolbar")
@@ -153,11 +136,14 @@ class Menus:
         bar.addAction(self.add_connection)
         bar.addSeparator()
         for key in ("run", "pause", "resume"):
-            bar.addAction(guest_actions[key])
-        bar.addWidget(_split_button(guest_actions, window))
+            bar.addAction(guests[key])
+        bar.addWidget(_split_button(guests, window))
         bar.addSeparator()
-        bar.addAction(self.undo)
-        bar.addAction(self.redo)
+        for action in (undo.undo, undo.redo):
+            bar.addAction(action)
+            button = bar.widgetForAction(action)
+            if isinstance(button, QToolButton):
+                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         space = QWidget(bar)
         space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(space)
@@ -166,10 +152,6 @@ class Menus:
         self.demo_label.setAccessibleName(window.tr("Demo data"))
         self.demo_label.setToolTip(window.tr("These hosts and guests are made up: nothing here is real."))
         self.demo_action = bar.addWidget(self.demo_label)
-        for action in (self.add_connection, self.undo, self.redo):
-            button = bar.widgetForAction(action)
-            if isinstance(button, QToolButton) and action is not self.add_connection:
-                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         window.addToolBar(bar)
         self._style_demo()
         return bar

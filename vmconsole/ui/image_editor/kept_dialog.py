@@ -49,7 +49,7 @@ class KeptDialog(QDialog):
     def __init__(self, context: Context, editors: ImageEditors, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context, self._editors = context, editors
-        self._look = Look.make(self)
+        self._look = Look.make(context.theme)
         self._jobs = JobThread("kept drafts")
         self._shell = LocalShell()
         self.setWindowTitle(self.tr("Drafts"))

@@ -64,7 +64,7 @@ class LiveWindow(QMainWindow):
         done = self.tr("What was done before it is in the guest; look whether this one was.")
         self.desk = ImageDesk(make_session, context.bridge, reassurance=done)
         self.desk.setParent(self)
-        self._look = Look.make(self)
+        self._look = Look.make(context.theme)
         self._staging = Staging(context.profile.cache_dir / "dragged-out")
         self._make_parts(context, subject)
         warning = self.tr("That is done at once, and cannot be undone.")

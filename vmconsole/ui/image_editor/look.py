@@ -16,7 +16,7 @@ from vmconsole.ui.image_editor.names import shown_words
 from vmconsole.ui.theme import Theme
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QObject
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Look:
     formats: Formats
 
     @classmethod
-    def make(cls, parent: QObject) -> Look:
-        return cls(Theme(parent), Formats())
+    def make(cls, theme: Theme) -> Look:
+        return cls(theme, Formats())
 
 
 class Tone(enum.Enum):

@@ -80,7 +80,7 @@ class ImageEditorWindow(QMainWindow):
         self._undone: tuple[Change, ...] = ()
         self.desk = ImageDesk(make_session, context.bridge)
         self.desk.setParent(self)
-        self._look = Look.make(self)
+        self._look = Look.make(context.theme)
         self._staging = Staging(context.profile.cache_dir / "dragged-out")
         self._make_parts()
         self.transfers = Transfers(self.desk, self.browser, self._staging, self._look, self, profile=context.profile)
