@@ -133,6 +133,11 @@ class FileModel(QAbstractTableModel):
         """The rows in their order."""
         return [self._entries[name] for name in self._order]
 
+    def entries_of(self, rows: Iterable[int]) -> list[Entry]:
+        """What stands in some rows; rows that are not there are left out."""
+        count = len(self._order)
+        return [self._entries[self._order[row]] for row in rows if row < count]
+
     def all_entries(self) -> list[Entry]:
         """Also those that the filter hides."""
         return list(self._entries.values())

@@ -5,7 +5,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QPoint, QRect, Qt, Signal, Slot
+from PySide6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QItemSelectionRange,
+    QMimeData,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    Qt,
+    Signal,
+    Slot,
+)
 from PySide6.QtGui import (
     QDrag,
     QDragEnterEvent,
@@ -39,6 +51,8 @@ if TYPE_CHECKING:
 
 _WIDTHS_IN_CHARACTERS = (30, 9, 20, 12, 9, 9)
 _NAME_CHARACTERS_MIN = 22
+_RANGES_MAX = 500
+"""Of rows that are selected again after a folder was read anew."""
 
 
 class FileView(QTreeView):
@@ -67,6 +81,8 @@ class FileView(QTreeView):
         self._widths: dict[int, int] = {}
         """Of columns that are hidden for want of room."""
         self.setModel(model)
+        # To draw itself, a header asks whether its whole columns are selected, cell by cell: it gets its own selection.
+        self.header().setSelectionModel(QItemSelectionModel(model, self.header()))
         self.setItemDelegateForColumn(NAME, _NameDelegate(self))
         self._set_up_looks()
         self._set_up_behaviour()
@@ -107,27 +123,55 @@ class FileView(QTreeView):
     def selected(self) -> list[Entry]:
         """The selected entries, in the order of the rows."""
         # Whole rows are selected. To ask for them one by one, Qt would ask the model of every cell.
-        rows = {
-            row
-            for found in self.selectionModel().selection().toList()
-            for row in range(found.top(), found.bottom() + 1)
-        }
-        entries = self._files.entries()
-        return [entries[row] for row in sorted(rows) if row < len(entries)]
+        rows: set[int] = set()
+        for found in self.selectionModel().selection().toList():
+            rows.update(range(found.top(), found.bottom() + 1))
+        return self._files.entries_of(sorted(rows))
+
+    def _range(self, top: int, bottom: int) -> QItemSelectionRange:
+        last = self._files.columnCount() - 1
+        return QItemSelectionRange(self._files.index(top, NAME), self._files.index(bottom, last))
+
+    def _select_rows(self, top: int, bottom: int, command: QItemSelectionModel.SelectionFlag) -> None:
+        selection = QItemSelection()
+        selection.append(self._range(top, bottom))
+        self.selectionModel().select(selection, command)
+
+    def selectAll(self) -> None:
+        """As one range: Qt's own looks at every row."""
+        rows = self._files.rowCount()
+        if rows and self.state() != QAbstractItemView.State.EditingState:
+            self._select_rows(0, rows - 1, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+
+    def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlag) -> None:
+        """What a click, Shift with a key, or a rubber band covers; for the same reason."""
+        area = rect.normalized()
+        first, last = (self.indexAt(QPoint(area.left(), y)) for y in (area.top(), area.bottom()))
+        if not first.isValid():
+            super().setSelection(rect, command)
+            return
+        bottom = last.row() if last.isValid() else self._files.rowCount() - 1
+        self._select_rows(first.row(), bottom, command)
 
     def select_names(self, wanted: set[str], *, current: str = "") -> None:
         """Select rows by name; those that are not there are left out."""
         selection = self.selectionModel()
-        selection.clearSelection()
-        flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
-        for row, entry in enumerate(self._files.entries()):
-            if entry.name in wanted:
-                selection.select(self._files.index(row, NAME), flags)
+        selection.select(self._rows_of(wanted), selection.SelectionFlag.ClearAndSelect)
         row_of_current = self._files.row_of(current)
         if row_of_current is not None:
             index = self._files.index(row_of_current, NAME)
             selection.setCurrentIndex(index, selection.SelectionFlag.NoUpdate)
             self.scrollTo(index)
+
+    def _rows_of(self, wanted: set[str]) -> QItemSelection:
+        """Rows that follow each other are one range: Qt compares each range with each at every change."""
+        rows = [row for row, entry in enumerate(self._files.entries()) if entry.name in wanted]
+        first = [row for before, row in zip([-2, *rows], rows, strict=False) if row != before + 1]
+        last = [row for row, after in zip(rows, [*rows[1:], -2], strict=True) if after != row + 1]
+        found = QItemSelection()
+        for top, bottom in list(zip(first, last, strict=True))[:_RANGES_MAX]:
+            found.append(self._range(top, bottom))
+        return found
 
     def edit_name(self) -> None:
         """Begin to rename the current row."""
@@ -137,8 +181,10 @@ class FileView(QTreeView):
 
     @Slot()
     def _on_selection_changed(self) -> None:
-        rows = self.selectionModel().selectedRows(NAME)
-        self.single_selected.emit(self._files.entry(rows[0]) if len(rows) == 1 else None)
+        found = self.selectionModel().selection().toList()
+        rows = {row for one in found[:2] for row in range(one.top(), min(one.bottom(), one.top() + 1) + 1)}
+        is_single = len(rows) == 1 and {one.top() for one in found} == rows
+        self.single_selected.emit(self._files.entry(self._files.index(min(rows), NAME)) if is_single else None)
 
     # -- dragging out ------------------------------------------------------------------------------------------
 

@@ -108,16 +108,16 @@ class ToolActions(QObject):
         self.update_enabled()
 
     def update_enabled(self) -> None:
+        chosen = self._chosen()
         for action, tip in self._tips.items():
-            reason = self._reason(action)
+            reason = self._reason(action, chosen)
             action.setEnabled(not reason)
             keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             action.setToolTip(
                 plain_tip("\n".join(part for part in (f"{tip} ({keys})" if keys else tip, reason) if part))
             )
 
-    def _reason(self, action: QAction) -> str:
-        chosen = self._chosen()
+    def _reason(self, action: QAction, chosen: list[Entry]) -> str:
         if self._overview is None:
             return self.tr("The image is not open.")
         if action in {self.new_file, self.link} and self._why_not:
