@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.app.cli import parse
 from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.inventory.deltas import HostSeen

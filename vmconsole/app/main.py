@@ -20,6 +20,7 @@ from vmconsole.app.after import AfterRun
 from vmconsole.app.bench import BenchReport
 from vmconsole.app.drafts import offer_drafts
 from vmconsole.app.dump import dump_of
+from vmconsole.app.first_paint import FirstPaint
 from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.app.limit_record import LimitRecord
 from vmconsole.app.logins import LoginMaker
@@ -40,6 +41,8 @@ from vmconsole.ui.theme import Theme
 from vmconsole.ui.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmconsole.app.cli import Options
     from vmconsole.app.edit_target import EditTarget
     from vmconsole.inventory.ids import HostId
@@ -91,13 +94,8 @@ def run(options: Options) -> int:
         window = _window(context, parts, debug=options.debug)
         report = BenchReport(window, options.bench) if options.bench else None
         questions.set_window(window)
+        _begin_when_painted(window, parts, lambda: connect_all(options, fleet, profile, bridge.post))
         window.show()
-        warm_up = WarmUp(garbage.set_apart)
-        parts.callback(warm_up.close)
-        QTimer.singleShot(0, window, garbage.set_apart)
-        # After the first paint: nothing that a host does may delay the window.
-        QTimer.singleShot(0, window, lambda: connect_all(options, fleet, profile, bridge.post))
-        QTimer.singleShot(0, window, warm_up.start)
         if options.show:
             window.show_guest_named(options.show)
         if options.after_s is not None:
@@ -110,6 +108,19 @@ def run(options: Options) -> int:
         questions.close()
         window.close()
         return status
+
+
+def _begin_when_painted(window: MainWindow, parts: ExitStack, connect: Callable[[], object]) -> None:
+    """What a host does, and what is loaded, delays no window."""
+    warm_up = WarmUp(garbage.set_apart)
+    parts.callback(warm_up.close)
+
+    def begin() -> None:
+        garbage.set_apart()
+        connect()
+        warm_up.start()
+
+    FirstPaint(window, begin)
 
 
 def _window(context: Context, parts: ExitStack, *, debug: bool) -> MainWindow:
