@@ -9,15 +9,16 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import wait_until
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 START_S = 60.0
 
@@ -34,14 +35,6 @@ class Display:
         done = subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=deadline_s, check=False)
         assert done.returncode == 0, f"{argv}: {done.stderr or done.stdout}"
         return done.stdout
-
-
-def wait_for(condition: Callable[[], object], *, deadline_s: float, what: str, step_s: float = 0.05) -> None:
-    """Poll until ``condition`` is true; fails with ``what`` past the deadline."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {deadline_s} s: {what}"
-        time.sleep(step_s)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +57,7 @@ class open_display:  # noqa: N801  # used as a context manager, like contextlib'
             env["DBUS_SESSION_BUS_ADDRESS"] = self._start_bus(env)
             self._start(["/usr/libexec/at-spi-bus-launcher", "--launch-immediately"], env)
             self._start(["openbox"], env)
-            wait_for(lambda: self._has_window_manager(env), deadline_s=START_S, what="the window manager answers")
+            wait_until(lambda: self._has_window_manager(env), within_s=START_S, what="the window manager answers")
         except BaseException:
             self.__exit__()
             raise
@@ -114,7 +107,7 @@ class open_display:  # noqa: N801  # used as a context manager, like contextlib'
     def _start_bus(self, env: dict[str, str]) -> str:
         address = f"unix:path={self._runtime}/bus"
         self._start(["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}"], env)
-        wait_for(lambda: Path(f"{self._runtime}/bus").exists(), deadline_s=START_S, what="the session bus is there")
+        wait_until(lambda: Path(f"{self._runtime}/bus").exists(), within_s=START_S, what="the session bus is there")
         return address
 
     def _has_window_manager(self, env: dict[str, str]) -> bool:

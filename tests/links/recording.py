@@ -125,12 +125,3 @@ class QuietSampler:
 
     def close(self) -> None:
         self.is_closed = True
-
-
-def wait_until(test: Callable[[], bool], *, within_s: float = 10.0, what: str = "") -> None:
-    """Wait for a condition of the world outside; looks every 10 ms."""
-    ends_at = time.monotonic() + within_s
-    pause = threading.Event()
-    while not test():
-        assert time.monotonic() < ends_at, f"not so within {within_s} s: {what}"
-        pause.wait(0.01)

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.operations.lifecycle import StartGuest
 
 if TYPE_CHECKING:

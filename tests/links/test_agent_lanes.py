@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import DomainBusy, LinkLost
 from vmconsole.links import agent_lanes
 from vmconsole.links.actor import Actor

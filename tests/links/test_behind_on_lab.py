@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import Unsupported
 from vmconsole.inventory.ids import GuestId, HostId
 from vmconsole.links.libvirt_link import Connection

@@ -12,7 +12,8 @@ import pytest
 from lxml import etree
 
 from tests.links.contract import LinkContract, LinkWorld, cap_write
-from tests.links.recording import Recorder, wait_until
+from tests.links.recording import Recorder
+from tests.waiting import wait_until
 from vmconsole.inventory import errors
 from vmconsole.inventory.deltas import EventSeen, GuestsListed, HostSeen
 from vmconsole.inventory.facts import GuestState, HostState

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.links.recording import Recorder, wait_until
+from tests.links.recording import Recorder
 from tests.links.test_on_lab import ssh_connections
+from tests.waiting import wait_until
 from vmconsole.links.check_steps import HERE, HOST_STEPS, TITLES, Step, StepState
 from vmconsole.links.diagnosis import Diagnosis
 from vmconsole.links.host_link import HostLink

@@ -13,8 +13,9 @@ import pytest
 
 from tests.links.fault_engine import RECOVERY_S, SETTLED_S, Report, Wired, wait_state
 from tests.links.fault_list import master_pid
-from tests.links.recording import Recorder, wait_until
+from tests.links.recording import Recorder
 from tests.links.stuck import Hasty, freeze_agent, pool_on_a_mount
+from tests.waiting import wait_until
 from vmconsole.inventory import deltas
 from vmconsole.inventory.errors import ConsoleError
 from vmconsole.inventory.facts import HostState

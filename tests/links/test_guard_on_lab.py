@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.links.console_child import ConsoleChild
-from tests.links.recording import wait_until
 from tests.links.test_on_lab import ours_left, ssh_connections
+from tests.waiting import wait_until
 from vmconsole.links.guard import Guard
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import HostNotAnswering, LinkLost, OutOfRange
 from vmconsole.links.actor import Actor
 from vmconsole.links.backoff import Backoff

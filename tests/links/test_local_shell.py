@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import BadAddress, ConnectTimeout, LinkLost
 from vmconsole.links.ssh import LocalShell, SshMaster, SshShell
 from vmconsole.links.uri import parse_uri

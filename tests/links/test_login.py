@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.links.login_place import Person
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import AuthenticationFailed, LinkLost
 from vmconsole.inventory.ids import HostId
 from vmconsole.links.ask_server import AskServer

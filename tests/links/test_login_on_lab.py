@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.links.login_place import PASSPHRASE, PASSWORD, Client, LoginPlace, Person
-from tests.links.recording import QuietSampler, Recorder, wait_until
+from tests.links.recording import QuietSampler, Recorder
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import AuthenticationFailed, HostKeyChanged, HostKeyUnknown, LinkError, LinkLost
 from vmconsole.inventory.facts import HostState
 from vmconsole.links.ask_server import AskServer

@@ -13,7 +13,8 @@ import pytest
 from tests.lab.vmlab.inside import in_host_groups
 from tests.lab.vmlab.processes import run
 from tests.links.fault_engine import link_maker
-from tests.links.recording import Recorder, wait_until
+from tests.links.recording import Recorder
+from tests.waiting import wait_until
 from vmconsole.inventory.facts import HostState
 from vmconsole.metrics.frame import Frame, Source
 

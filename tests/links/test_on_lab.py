@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.links.contract import cap_write
-from tests.links.recording import QuietSampler, Recorder, wait_until
+from tests.links.recording import QuietSampler, Recorder
+from tests.waiting import wait_until
 from vmconsole.inventory import deltas, errors
 from vmconsole.inventory.facts import GuestState, HostState
 from vmconsole.inventory.limits import CpuCap

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.links.poll_loop import HANGUP, READABLE, WRITABLE, PollLoop
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import BadAddress
 from vmconsole.links.children import Child
 from vmconsole.links.rpc_door import RpcDoor, way_to_daemon

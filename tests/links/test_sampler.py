@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.links.host_tree import HostTree
-from tests.links.recording import Recorder, wait_until
+from tests.links.recording import Recorder
 from tests.links.test_sampler_trees import UUID, v1_host
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import Explanation, LinkLost
 from vmconsole.inventory.ids import HostId
 from vmconsole.links.children import Child

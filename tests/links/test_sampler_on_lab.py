@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tests.lab.vmlab import Lab, LabHost
-from tests.links.recording import Recorder, wait_until
+from tests.links.recording import Recorder
 from tests.links.test_sampler import Shell, States
+from tests.waiting import wait_until
 from vmconsole.inventory.errors import LinkLost
 from vmconsole.inventory.ids import HostId
 from vmconsole.links.sampler import make_sampler

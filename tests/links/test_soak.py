@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.links.fault_engine import link_maker
-from tests.links.recording import Recorder, wait_until
+from tests.links.recording import Recorder
 from tests.links.test_on_lab import descendants, open_files, ours_left, ssh_connections
+from tests.waiting import wait_until
 from vmconsole.inventory.facts import HostState
 from vmconsole.links.fleet import Fleet
 

@@ -21,6 +21,7 @@ from tests.links.fault_list import FAULTS
 from tests.links.recording import Recorder
 from tests.links.stuck import GUEST, Hasty, freeze_agent
 from tests.ui.stall_meter import StallMeter, Stalls
+from tests.waiting import wait_until
 from vmconsole.app import garbage
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import GuestId
@@ -214,10 +215,7 @@ class WindowOnLab:
 
 def wait_for(test: Callable[[], bool]) -> None:
     """While the window lives."""
-    ends_at = time.monotonic() + FIRST_S
-    while not test():
-        assert time.monotonic() < ends_at
-        QTest.qWait(20)
+    wait_until(test, within_s=FIRST_S, pause=lambda pause_s: QTest.qWait(round(pause_s * 1000)))
 
 
 def all_faults(window: WindowOnLab) -> list[Seen]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
+from tests.waiting import wait_until
 from tests.window.console import Console
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ BOX = {"role": "spin button", "name": "CPU limit in cores"}
 def console(display: Display, tmp_path: Path) -> Iterator[Console]:
     with Console(display, tmp_path / "profile", "--demo", "hosts=1,domains=12,seed=3", "--show", GUEST) as found:
         found.until("find", **BOX)
-        wait_for(lambda: found.until("value", **BOX) == 2.0, deadline_s=20, what="the guest's cap is in the box")
+        wait_until(lambda: found.until("value", **BOX) == 2.0, within_s=20, what="the guest's cap is in the box")
         yield found
 
 
 def says(console: Console, words: str) -> None:
     names = lambda: console.until("names", role="frame", name="")  # noqa: E731 - asked again and again
-    wait_for(
-        lambda: any(words in name for name in names()), deadline_s=15, what=f"the window says «{words}»", step_s=0.3
+    wait_until(
+        lambda: any(words in name for name in names()), within_s=15, what=f"the window says «{words}»", every_s=0.3
     )
 
 
@@ -45,7 +45,7 @@ def test_an_assistive_program_sets_the_limit(console):
     says(console, "1.25 cores now")
     console.ask("press", role="push button", name="Undo")
     # Asked with patience: the toast's buttons may go while the tree is walked.
-    wait_for(lambda: console.until("value", **BOX) == 2.0, deadline_s=15, what="undo gives the cap back")
+    wait_until(lambda: console.until("value", **BOX) == 2.0, within_s=15, what="undo gives the cap back")
 
 
 def test_the_mouse_drags_the_line(console):

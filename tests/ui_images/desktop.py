@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.display import wait_for
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,13 +104,13 @@ class FileManager:
         argv = ["pcmanfm-qt", "--new-window", str(folder)]
         self._process = subprocess.Popen(argv, env=display.env, **quiet)  # type: ignore[call-overload] # Popen's overloads
         # one look at a time: xdotool's --sync would wait for ever if the window never came
-        wait_for(self._find, deadline_s=60, what="the file manager's window is there")
+        wait_until(self._find, within_s=60, what="the file manager's window is there")
         x, y, width, height = place
         display.run("xdotool", "windowmove", self._window, str(x), str(y))
         display.run("xdotool", "windowsize", self._window, str(width), str(height))
         display.run("xdotool", "windowactivate", "--sync", self._window)
         if any(folder.iterdir()):
-            wait_for(self._shows_an_icon, deadline_s=30, what="the file manager has read its folder", step_s=0.2)
+            wait_until(self._shows_an_icon, within_s=30, what="the file manager has read its folder", every_s=0.2)
 
     def _windows(self) -> list[str]:
         argv = ["xdotool", "search", "--onlyvisible", "--class", "pcmanfm-qt"]
@@ -130,8 +130,8 @@ class FileManager:
 
     def copy_here(self, arrives: Path) -> None:
         """Answer «Copy here» in the menu that it opens after a drop; what it is promised directly (XDS) needs none."""
-        wait_for(
-            lambda: arrives.exists() or len(self._windows()) > 1, deadline_s=20, what="the file manager asks what to do"
+        wait_until(
+            lambda: arrives.exists() or len(self._windows()) > 1, within_s=20, what="the file manager asks what to do"
         )
         if not arrives.exists():
             self._display.run("xdotool", "key", "Down")
@@ -191,7 +191,7 @@ def apply_by_keyboard(display: Display, editor: EditorProcess) -> None:
         display.run("xdotool", "mousemove", str(empty), "45", "click", "1")
         return bool(editor.state["is_active"])
 
-    wait_for(has_focus, deadline_s=20, what="the window comes to the front", step_s=0.3)
+    wait_until(has_focus, within_s=20, what="the window comes to the front", every_s=0.3)
     display.run("xdotool", "key", "ctrl+Return")
     editor.until(lambda s: s["question"], deadline_s=20, what="it asks before it writes")
 
@@ -201,7 +201,7 @@ def apply_by_keyboard(display: Display, editor: EditorProcess) -> None:
             display.run("xdotool", "key", "alt+a")
         return not editor.state["question"]
 
-    wait_for(is_answered, deadline_s=30, what="it takes the answer", step_s=2.0)
+    wait_until(is_answered, within_s=30, what="it takes the answer", every_s=2.0)
     editor.until(lambda s: s["session"] in {"applied", "lost"} or s["problem"], deadline_s=180, what="the end of Apply")
     state = editor.until(lambda s: s["idle"], deadline_s=20, what="what came of it")
     assert state["session"] == "applied", state

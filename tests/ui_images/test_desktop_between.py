@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.display import wait_for
 from tests.ui_images.desktop import LOWER_PLACE, UPPER_PLACE, EditorProcess, drag, running_editor
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +77,10 @@ def test_files_folders_and_links_go_from_window_to_window(display: Display, wind
 
     # and what is there already is asked about; the answers are given by keyboard
     drag(display, upper.ask("row", "usr"), lower.ask("row", "srv"))
-    wait_for(lambda: lower.ask("conflict"), deadline_s=20, what="it asks")
+    wait_until(lambda: lower.ask("conflict"), within_s=20, what="it asks")
     assert "“" in lower.ask("conflict")["text"]
     display.run("xdotool", "key", "alt+o")
-    wait_for(lambda: lower.ask("conflict")["is_for_all"], deadline_s=10, what="for all")
+    wait_until(lambda: lower.ask("conflict")["is_for_all"], within_s=10, what="for all")
     display.run("xdotool", "key", "alt+b")
     lower.until(lambda s: len(s["changes"]) == 2 * len(ODD), "both are kept")
     assert lower.ask("node", "/srv/line\nbreak (2)") == like["line\nbreak"]
@@ -90,7 +90,7 @@ def test_copied_here_pasted_there(display: Display, windows: tuple[Window, Windo
     upper, lower = windows
     click(display, upper.ask("row", "usr"))
     display.run("xdotool", "key", "ctrl+c")
-    wait_for(lambda: lower.ask("clipboard_has_files"), deadline_s=20, what="it is on the clipboard")
+    wait_until(lambda: lower.ask("clipboard_has_files"), within_s=20, what="it is on the clipboard")
     lower.ask("go", "/srv")
     lower.until(lambda s: s["folder"] == "/srv", "the folder")
     click(display, lower.ask("space"))
@@ -101,7 +101,7 @@ def test_copied_here_pasted_there(display: Display, windows: tuple[Window, Windo
     # once more, and given up: nothing is read, nothing changes
     click(display, lower.ask("space"))
     display.run("xdotool", "key", "ctrl+v")
-    wait_for(lambda: lower.ask("conflict"), deadline_s=20, what="it asks")
+    wait_until(lambda: lower.ask("conflict"), within_s=20, what="it asks")
     display.run("xdotool", "key", "Escape")
-    wait_for(lambda: not lower.ask("conflict"), deadline_s=20, what="the question is gone")
+    wait_until(lambda: not lower.ask("conflict"), within_s=20, what="the question is gone")
     assert lower.until(lambda s: s["idle"], "nothing more")["changes"] == state["changes"]

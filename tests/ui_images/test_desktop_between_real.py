@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
 from tests.images import disks
 from tests.images.disks import guestfish, run
 from tests.ui_images.desktop import LOWER_PLACE, UPPER_PLACE, apply_by_keyboard, drag, running_editor
 from tests.ui_images.test_desktop_between import Window
 from tests.ui_images.test_desktop_drag import OPEN_S, make_image
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,9 +122,9 @@ def test_a_folder_goes_from_host_to_host(display: Display, lab: Lab, tmp_path: P
     options = [word for host in hosts for word in ("--uri", host.uri, "--guest", host.off_guest)]
     with running_editor(display, tmp_path, *options, deadline_s=OPEN_S, places=()) as process:
         for number, place in ((0, UPPER_PLACE), (1, LOWER_PLACE)):
-            wait_for(lambda n=number: process.ask("disks", str(n))["may_open"], deadline_s=60, what="its disks")  # type: ignore[misc] # mypy knows no default there
+            wait_until(lambda n=number: process.ask("disks", str(n))["may_open"], within_s=60, what="its disks")  # type: ignore[misc] # mypy knows no default there
             process.ask("open_disk", str(number))
-            wait_for(lambda n=number: process.ask("disks")["editors"] == n + 1, deadline_s=30, what="its window")  # type: ignore[misc] # as above
+            wait_until(lambda n=number: process.ask("disks")["editors"] == n + 1, within_s=30, what="its window")  # type: ignore[misc] # as above
             process.ask("use", str(number))
             process.until(lambda s: s["names"] or s["problem"], deadline_s=OPEN_S, what="the files of the disk")
             process.ask("place", *place)
@@ -170,7 +170,7 @@ def test_a_file_comes_back_out_of_a_snapshot(display: Display, tmp_path: Path) -
             window.ask("go", "/etc")
             window.until(lambda s: s["folder"] == "/etc", "the folder")
         drag(display, then.ask("row", "motd"), now.ask("space"))
-        wait_for(lambda: now.ask("conflict"), deadline_s=30, what="it asks")
+        wait_until(lambda: now.ask("conflict"), within_s=30, what="it asks")
         display.run("xdotool", "key", "alt+r")
         now.until(lambda s: s["changes"] and s["idle"], "it is in the draft", deadline_s=120)
         assert then.until(lambda s: s["idle"], "done")["changes"] == []

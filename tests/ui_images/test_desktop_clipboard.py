@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
 from tests.ui_images.desktop import (
     EMPTY_SPACE,
     FILES_PLACE,
@@ -17,6 +16,7 @@ from tests.ui_images.desktop import (
     drag,
     running_editor,
 )
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +56,8 @@ def test_a_file_manager_that_has_to_wait_gets_the_file(
     drag(display, editor.ask("row", "<b>bold"), EMPTY_SPACE, rest_s=0.2)
     manager.copy_here(desk / "<b>bold")
     assert editor.state["names"], "the editor answers while the other program waits"
-    wait_for((desk / "<b>bold").exists, deadline_s=30, what="the file lands on the desktop")
-    wait_for(lambda: (desk / "<b>bold").read_text() == "not rich\n", deadline_s=10, what="with its content")
+    wait_until((desk / "<b>bold").exists, within_s=30, what="the file lands on the desktop")
+    wait_until(lambda: (desk / "<b>bold").read_text() == "not rich\n", within_s=10, what="with its content")
 
 
 def test_copied_in_the_editor_pasted_on_the_desktop(
@@ -67,8 +67,8 @@ def test_copied_in_the_editor_pasted_on_the_desktop(
     display.run("xdotool", "key", "ctrl+c")
     click(display, EMPTY_SPACE)
     display.run("xdotool", "key", "ctrl+v")
-    wait_for((desk / "<b>bold").exists, deadline_s=30, what="the file is pasted")
-    wait_for(lambda: (desk / "<b>bold").read_text() == "not rich\n", deadline_s=10, what="with its content")
+    wait_until((desk / "<b>bold").exists, within_s=30, what="the file is pasted")
+    wait_until(lambda: (desk / "<b>bold").read_text() == "not rich\n", within_s=10, what="with its content")
 
 
 def test_copied_on_the_desktop_pasted_in_the_editor(
@@ -79,7 +79,7 @@ def test_copied_on_the_desktop_pasted_in_the_editor(
         display.run("xdotool", "key", "ctrl+c")
         return bool(editor.ask("clipboard_has_files"))
 
-    wait_for(copied, deadline_s=30, what="the file manager copies the file", step_s=0.5)
+    wait_until(copied, within_s=30, what="the file manager copies the file", every_s=0.5)
     click(display, editor.ask("space"))
     display.run("xdotool", "key", "ctrl+v")
     state = editor.until(lambda s: "note.txt" in s["names"], deadline_s=30, what="the file is in the draft")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
 from tests.images.disks import guestfish, run
 from tests.ui_images.desktop import (
     EMPTY_SPACE,
@@ -23,6 +22,7 @@ from tests.ui_images.desktop import (
     drag,
     running_editor,
 )
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,8 +80,8 @@ def test_files_go_both_ways(display: Display, editor: EditorProcess, image: Path
         (desk / "note.txt").unlink()
         drag(display, editor.ask("row", "note.txt"), EMPTY_SPACE)
         manager.copy_here(desk / "note.txt")
-        wait_for(lambda: (desk / "note.txt").exists(), deadline_s=30, what="the file lands on the desktop")
-        wait_for(lambda: (desk / "note.txt").stat().st_size == 17000, deadline_s=30, what="all of it")
+        wait_until(lambda: (desk / "note.txt").exists(), within_s=30, what="the file lands on the desktop")
+        wait_until(lambda: (desk / "note.txt").stat().st_size == 17000, within_s=30, what="all of it")
         assert (desk / "note.txt").read_bytes() == b"from the desktop\n" * 1000
     finally:
         manager.close()

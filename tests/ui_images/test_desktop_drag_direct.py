@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
 from tests.ui_images.desktop import EMPTY_SPACE, FILES_PLACE, EditorProcess, FileManager, drag, running_editor
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def test_a_folder_is_fetched_after_the_drop_however_long_it_takes(
         assert editor.state["idle"], "nothing was fetched for a drop that did not come"
         drag(display, editor.ask("row", "etc"), EMPTY_SPACE)
         editor.until(lambda s: not s["idle"], deadline_s=10, what="it is being fetched")
-        wait_for((desk / "etc" / "fstab").exists, deadline_s=30, what="the folder lands on the desktop")
+        wait_until((desk / "etc" / "fstab").exists, within_s=30, what="the folder lands on the desktop")
         assert sorted(p.name for p in (desk / "etc").iterdir()) == ["fstab", "hosts", "ssh"]
         state = editor.until(lambda s: s["note"], deadline_s=10, what="it says so")
         assert "copied" in state["note"]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
 from tests.images.disks import guestfish
 from tests.ui_images.desktop import (
     EMPTY_SPACE,
@@ -26,6 +25,7 @@ from tests.ui_images.desktop import (
     running_editor,
 )
 from tests.ui_images.test_desktop_drag import OPEN_S, make_image
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,8 +81,8 @@ def test_a_folder_of_thousands_a_big_file_and_odd_names(
     manager = FileManager(display, out, FILES_PLACE)
     try:
         drag(display, editor.ask("row", "everything"), EMPTY_SPACE)
-        wait_for((out / "everything" / "big.bin").exists, deadline_s=300, what="the folder lands on the desktop")
-        wait_for(lambda: tree_of(out / "everything") == wanted, deadline_s=300, what="all of it", step_s=1.0)
+        wait_until((out / "everything" / "big.bin").exists, within_s=300, what="the folder lands on the desktop")
+        wait_until(lambda: tree_of(out / "everything") == wanted, within_s=300, what="all of it", every_s=1.0)
         assert not [name for name in os.listdir(out) if name != "everything"], "nothing half-done is left"
     finally:
         manager.close()

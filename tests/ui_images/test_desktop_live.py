@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
 from tests.ui_images.desktop import (
     EMPTY_SPACE,
     FILES_PLACE,
@@ -24,6 +23,7 @@ from tests.ui_images.desktop import (
     running_editor,
 )
 from tests.ui_images.test_desktop_between import Window
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,16 +73,16 @@ def test_with_a_file_manager_both_ways(
 
         (desk / "note.txt").write_text("newer, and dropped again\n")
         drag(display, FIRST_ICON, live.ask("space"))
-        wait_for(lambda: live.ask("conflict"), deadline_s=20, what="it asks, as it cannot be undone")
+        wait_until(lambda: live.ask("conflict"), within_s=20, what="it asks, as it cannot be undone")
         display.run("xdotool", "key", "alt+r")
-        wait_for(lambda: (guest / "note.txt").read_text().startswith("newer"), deadline_s=20, what="it is replaced")
+        wait_until(lambda: (guest / "note.txt").read_text().startswith("newer"), within_s=20, what="it is replaced")
         live.until(lambda s: s["idle"], "that is all")
 
         drag(display, live.ask("row", ODD), EMPTY_SPACE)
         manager.copy_here(desk / ODD)
-        wait_for(lambda: (desk / ODD).exists() and (desk / ODD).read_text() == "odd\n", deadline_s=30, what="it lands")
+        wait_until(lambda: (desk / ODD).exists() and (desk / ODD).read_text() == "odd\n", within_s=30, what="it lands")
         drag(display, live.ask("row", "sub"), EMPTY_SPACE)
-        wait_for((desk / "sub" / "inside").exists, deadline_s=30, what="the folder lands")
+        wait_until((desk / "sub" / "inside").exists, within_s=30, what="the folder lands")
         assert sorted(os.listdir(guest)) == sorted([ODD, "note.txt", "sub"]), "what was dragged out is still there"
     finally:
         manager.close()
@@ -96,7 +96,7 @@ def test_with_an_images_window_both_ways(display: Display, windows: tuple[Window
     assert [words.split(" added")[0] for words in state["changes"]] == [f"/srv/{ODD}"]
     assert "odd" in image.ask("node", f"/srv/{ODD}")
     drag(display, image.ask("row", "<b>bold"), live.ask("row", "sub"))
-    wait_for((guest / "sub" / "<b>bold").exists, deadline_s=30, what="it is in the guest")
-    wait_for(lambda: (guest / "sub" / "<b>bold").read_text() == "not rich\n", deadline_s=10, what="with its content")
+    wait_until((guest / "sub" / "<b>bold").exists, within_s=30, what="it is in the guest")
+    wait_until(lambda: (guest / "sub" / "<b>bold").read_text() == "not rich\n", within_s=10, what="with its content")
     for window in windows:
         assert window.until(lambda s: s["idle"], "idle")["problem"] == ""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
 from tests.images.disks import fingerprint, guestfish
 from tests.ui_images.desktop import (
     EDITOR_PLACE,
@@ -25,6 +24,7 @@ from tests.ui_images.desktop import (
     apply_by_keyboard,
     drag,
 )
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def console(display: Display, lab_host: LabHost, tmp_path: Path) -> Iterator[Edi
     options = ("--uri", lab_host.uri, "--guest", lab_host.off_guest)
     process = EditorProcess(display, tmp_path / "profile", *options, log=tmp_path / "console.log")
     try:
-        wait_for(lambda: process.ask("disks")["may_open"], deadline_s=60, what=f"its disks: {process.ask('disks')}")
+        wait_until(lambda: process.ask("disks")["may_open"], within_s=60, what=f"its disks: {process.ask('disks')}")
         yield process
     finally:
         process.close()
@@ -53,7 +53,7 @@ def open_by_keyboard(display: Display, console: EditorProcess) -> None:
     window = display.run("xdotool", "search", "--onlyvisible", "--name", "^disks$").split()[0]
     display.run("xdotool", "windowactivate", "--sync", window)
     display.run("xdotool", "key", "Return")
-    wait_for(lambda: console.ask("disks")["editors"] == 1, deadline_s=20, what="the editor's window")
+    wait_until(lambda: console.ask("disks")["editors"] == 1, within_s=20, what="the editor's window")
     console.until(lambda s: s["names"] or s["problem"], deadline_s=OPEN_S, what="the files of the remote disk")
     console.ask("place", *EDITOR_PLACE)
 
@@ -79,8 +79,8 @@ def test_a_remote_guest_takes_and_gives_files(
         drag(display, console.ask("row", "home"), EMPTY_SPACE)
         manager.copy_here(desk / "home")
         notes = desk / "home" / "alice" / "notes.txt"
-        wait_for(notes.exists, deadline_s=60, what="the guest's folder lands on the desktop")
-        wait_for(lambda: notes.read_text() == "hello from the guest's disk\n", deadline_s=20, what="with its content")
+        wait_until(notes.exists, within_s=60, what="the guest's folder lands on the desktop")
+        wait_until(lambda: notes.read_text() == "hello from the guest's disk\n", within_s=20, what="with its content")
     finally:
         manager.close()
     apply_by_keyboard(display, console)
@@ -97,10 +97,10 @@ def test_closing_the_console_leaves_no_appliance_behind(
     family = descendants(console.pid)
     assert any("qemu-system" in line for line in family.values()), family
     assert console.close() == 0
-    wait_for(lambda: not still_there(family), deadline_s=15, what=f"all of them end: {family}")
-    wait_for(
+    wait_until(lambda: not still_there(family), within_s=15, what=f"all of them end: {family}")
+    wait_until(
         lambda: "qemu-nbd" not in lab_host.exec("ps", "-eo", "args", check=False).stdout,
-        deadline_s=20,
+        within_s=20,
         what="the host serves the disk no more",
     )
 

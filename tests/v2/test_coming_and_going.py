@@ -14,7 +14,7 @@ import pytest
 from tests.lab.v2 import V2Host
 from tests.lab.v2.image import cache_directory, host_image
 from tests.lab.v2.machine import Machine
-from tests.links.recording import wait_until
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.display import wait_for
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -82,7 +82,7 @@ class Console:
                 return False
             return True
 
-        wait_for(try_it, deadline_s=deadline_s, what=f"{do} {what}", step_s=0.2)
+        wait_until(try_it, within_s=deadline_s, what=f"{do} {what}", every_s=0.2)
         return found[-1]
 
     def names(self, role: str, name: str) -> list[str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.display import wait_for
 from tests.lab.vmlab import LabError
+from tests.waiting import wait_until
 from tests.window.console import Console
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def busy(lab: Lab) -> Iterator[tuple[LabHost, str]]:
         seen.append(read_ns())
         return (seen[-1] - seen[-2]) / 1e9 > BUSY_CORES
 
-    wait_for(is_busy, deadline_s=60, what="the load is really there", step_s=1.0)
+    wait_until(is_busy, within_s=60, what="the load is really there", every_s=1.0)
     yield host, guest
     host.load(guest, "cpu", 0)
 
@@ -132,18 +132,18 @@ def test_an_assistive_program_finds_and_uses_the_window(display: Display, lab: L
     with Console(display, tmp_path / "profile", "--show", guest, *uris(lab)) as console:
         console.until("find", role="", name="Hosts and guests")
         everyone = [name for host in lab.hosts for name in (*host.guests, host.off_guest)]
-        wait_for(
+        wait_until(
             lambda: set(everyone) <= set(console.names("", "Hosts and guests")),
-            deadline_s=30,
+            within_s=30,
             what="all guests of all hosts are in the tree",
         )
         for tab in ("Overview", "Limits", "Disks"):
             found = console.until("find", role="page tab", name=tab)
             assert "showing" in found["states"]
         console.ask("set_text", role="text", name="Filter", text=guest)
-        wait_for(
+        wait_until(
             lambda: not set(everyone) - {guest} & set(console.names("", "Hosts and guests")),
-            deadline_s=5,
+            within_s=5,
             what="the filter leaves one guest",
         )
 
@@ -155,12 +155,12 @@ def test_virsh_on_the_host_is_seen_within_a_second(display: Display, lab: Lab, t
         def shown() -> list[str]:
             return console.names("", "Hosts and guests")
 
-        wait_for(lambda: guest in shown(), deadline_s=30, what="the guest is shown")
+        wait_until(lambda: guest in shown(), within_s=30, what="the guest is shown")
         for verb, word in (("destroy", "shut off"), ("start", "running")):
             before = state_shown(shown(), guest)
             host.virsh(verb, guest)
             began = time.monotonic()
-            wait_for(lambda w=word: state_shown(shown(), guest) == w, deadline_s=5, what=f"{guest} is {word}")
+            wait_until(lambda w=word: state_shown(shown(), guest) == w, within_s=5, what=f"{guest} is {word}")
             assert before != word
             assert time.monotonic() - began < 1.0 + 0.5, "within a second, and half a one to read the screen"
 

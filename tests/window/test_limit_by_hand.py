@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.display import wait_for
+from tests.waiting import wait_until
 from tests.window.console import Console
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def test_dragged_by_mouse_and_undone_by_keyboard(display: Display, free: tuple[L
             assert "enabled" in found["states"]
             return list(found["extents"])
 
-        wait_for(lambda: "enabled" in console.until("find", role="", name="CPU limit line")["states"],
-                 deadline_s=30, what="the line can be moved")  # fmt: skip
+        wait_until(lambda: "enabled" in console.until("find", role="", name="CPU limit line")["states"],
+                 within_s=30, what="the line can be moved")  # fmt: skip
         x, y, width, height = grip()
         from_x, from_y = x + width // 2, y + height // 2
         display.run("xdotool", "mousemove", str(from_x), str(from_y), "mousedown", "1")
@@ -63,24 +63,24 @@ def test_dragged_by_mouse_and_undone_by_keyboard(display: Display, free: tuple[L
             display.run("xdotool", "mousemove", str(from_x), str(from_y + 6 * step), "sleep", "0.03")
         assert quota_us(host, guest) == NO_QUOTA, "nothing is applied before the mouse is let go"
         display.run("xdotool", "mouseup", "1")
-        wait_for(lambda: quota_us(host, guest) != NO_QUOTA, deadline_s=SEEN_S, what="the quota is in the host's file")
+        wait_until(lambda: quota_us(host, guest) != NO_QUOTA, within_s=SEEN_S, what="the quota is in the host's file")
         cores = quota_us(host, guest) / period_us(host, guest)
         assert 0 < cores < 1
         box = console.until("value", role="spin button", name="CPU limit in cores")
         assert box == pytest.approx(cores, abs=0.011), "the window shows what the host has"
         console.until("find", role="push button", name="Undo")  # the toast: the host has confirmed it
         display.run("xdotool", "key", "ctrl+z")
-        wait_for(lambda: quota_us(host, guest) == NO_QUOTA, deadline_s=SEEN_S, what="undo took it back on the host")
+        wait_until(lambda: quota_us(host, guest) == NO_QUOTA, within_s=SEEN_S, what="undo took it back on the host")
 
 
 def test_set_by_an_assistive_program(display: Display, free: tuple[LabHost, str], tmp_path: Path) -> None:
     host, guest = free
     with Console(display, tmp_path / "profile", "--show", guest, "--connect", host.uri) as console:
         console.until("set_value", role="spin button", name="CPU limit in cores", value=0.5)
-        wait_for(lambda: console.until("value", role="spin button", name="CPU limit in cores") == 0.5,
-                 deadline_s=30, what="the field holds it")  # fmt: skip
+        wait_until(lambda: console.until("value", role="spin button", name="CPU limit in cores") == 0.5,
+                 within_s=30, what="the field holds it")  # fmt: skip
         console.until("press", role="push button", name="Apply")
-        wait_for(lambda: quota_us(host, guest) == period_us(host, guest) // 2, deadline_s=SEEN_S, what="half a core")
+        wait_until(lambda: quota_us(host, guest) == period_us(host, guest) // 2, within_s=SEEN_S, what="half a core")
 
 
 def hard_limit(host: LabHost, guest: str) -> int:
@@ -103,7 +103,7 @@ def resting_place(console: Console, name: str) -> list[int]:
             seen[:] = [(time.monotonic(), place)]
         return time.monotonic() - seen[0][0] > STILL_S
 
-    wait_for(is_still, deadline_s=80, what="the page is at rest", step_s=0.5)
+    wait_until(is_still, within_s=80, what="the page is at rest", every_s=0.5)
     return seen[0][1]
 
 
@@ -116,8 +116,8 @@ def test_a_handle_is_dragged_down_and_ctrl_z_takes_it_back(
     host, guest = lab.hosts[2], lab.hosts[2].guests[0]
     before = read(host, guest)
     with Console(display, tmp_path / "profile", "--show", guest, "--connect", host.uri) as console:
-        wait_for(lambda: "enabled" in console.until("find", role="", name=name)["states"],
-                 deadline_s=30, what="the handle can be moved")  # fmt: skip
+        wait_until(lambda: "enabled" in console.until("find", role="", name=name)["states"],
+                 within_s=30, what="the handle can be moved")  # fmt: skip
         x, y, width, height = resting_place(console, name)
         at, middle = x + width // 2, y + height // 2
         display.run("xdotool", "mousemove", str(at), str(middle), "sleep", "0.1", "mousedown", "1")
@@ -125,7 +125,7 @@ def test_a_handle_is_dragged_down_and_ctrl_z_takes_it_back(
             display.run("xdotool", "mousemove", str(at), str(middle + 5 * step), "sleep", "0.03")
         assert read(host, guest) == before, "nothing is applied before the mouse is let go"
         display.run("xdotool", "mouseup", "1")
-        wait_for(lambda: read(host, guest) != before, deadline_s=SEEN_S, what="the host has the limit")
+        wait_until(lambda: read(host, guest) != before, within_s=SEEN_S, what="the host has the limit")
         console.until("find", role="push button", name="Undo")
         display.run("xdotool", "key", "ctrl+z")
-        wait_for(lambda: read(host, guest) == before, deadline_s=SEEN_S, what="undo took it back on the host")
+        wait_until(lambda: read(host, guest) == before, within_s=SEEN_S, what="undo took it back on the host")

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.display import open_display, wait_for
+from tests.display import open_display
 from tests.links.login_place import PASSWORD, Client, LoginPlace
 from tests.secret_service import secret_service
+from tests.waiting import wait_until
 from tests.window.console import ROOT, Console
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def is_listed(console: Console, text: str, *, role: str = "frame", name: str = "
 
 
 def wait_connected(console: Console, host: LabHost) -> None:
-    wait_for(lambda: is_listed(console, host.guests[0]), deadline_s=30, what="guests are listed")
+    wait_until(lambda: is_listed(console, host.guests[0]), within_s=30, what="guests are listed")
 
 
 def log_in(console: Console, place: LoginPlace, text: str, *, remember: bool = False) -> None:
@@ -82,9 +83,9 @@ def forget_login(console: Console, screen: Display) -> None:
     """Of the first host in the tree, by the menu."""
     x, y, *_ = console.until("find", **TREE)["extents"]
     screen.run("xdotool", "mousemove", str(x + 60), str(y + 32), "click", "1")
-    wait_for(lambda: is_pressable(console, "Forget Login"), deadline_s=10, what="the host is selected")
+    wait_until(lambda: is_pressable(console, "Forget Login"), within_s=10, what="the host is selected")
     console.ask("press", role="menu item", name="Forget Login")
-    wait_for(lambda: is_listed(console, "its remembered login is forgotten"), deadline_s=10, what="the event is listed")
+    wait_until(lambda: is_listed(console, "its remembered login is forgotten"), within_s=10, what="the event is listed")
 
 
 def is_pressable(console: Console, name: str) -> bool:
@@ -126,11 +127,11 @@ def test_a_cancelled_login_stays_cancelled_and_nothing_of_it_is_written_anywhere
         console.until("find", **DIALOG)
         console.until("set_text", role="password text", name=field_name(place), text=PASSWORD)
         console.process.send_signal(signal.SIGUSR1)  # the report of a crash, with the password in the field
-        wait_for(lambda: "Thread" in crash_report(profile), deadline_s=10, what="the stacks are written")
+        wait_until(lambda: "Thread" in crash_report(profile), within_s=10, what="the stacks are written")
         assert is_listed(console, field_name(place), **DIALOG)
         assert not is_listed(console, PASSWORD, **DIALOG), "an assistive program hears bullets"
         console.ask("press", role="push button", name="Cancel")
-        wait_for(lambda: is_listed(console, "was cancelled"), deadline_s=10, what="the row says why")
+        wait_until(lambda: is_listed(console, "was cancelled"), within_s=10, what="the row says why")
         ends_at = time.monotonic() + QUIET_S
         while time.monotonic() < ends_at:
             assert not is_shown(console, **DIALOG)
@@ -177,7 +178,7 @@ def test_no_secret_is_found_in_anything_that_is_written_and_a_run_alone_uses_the
             log_in(console, place, PASSWORD, remember=True)
             wait_connected(console, place.host)
             console.process.send_signal(signal.SIGUSR1)
-            wait_for(lambda: "Thread" in crash_report(profile), deadline_s=10, what="the stacks are written")
+            wait_until(lambda: "Thread" in crash_report(profile), within_s=10, what="the stacks are written")
             said = [console.output()]
             arguments = Path(f"/proc/{console.process.pid}/cmdline").read_text() + all_command_lines()
         batch_said, batch = run_alone(screen, profile, "--connect", uri)
