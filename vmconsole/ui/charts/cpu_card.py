@@ -34,6 +34,12 @@ class CpuCard(LimitedCard):
         self.plot.setMinimumHeight(LEAST_HEIGHT)
         self.controls = LimitControls(self.editor)
         self.add_below(self.controls)
+        self.controls.set_look(look)
+
+    def set_look(self, look: Look) -> None:
+        super().set_look(look)
+        if hasattr(self, "controls"):
+            self.controls.set_look(look)
 
     @property
     def editor(self) -> LimitEditor:

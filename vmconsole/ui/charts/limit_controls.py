@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from vmconsole.inventory.limits import CpuCap
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from vmconsole.ui.charts.limit_editor import LimitEditor
     from vmconsole.ui.charts.limit_subject import LimitSubject
+    from vmconsole.ui.charts.look import Look
+
+FIELD_PERCENT = 120
 
 
 class LimitControls(QWidget):
@@ -51,6 +55,14 @@ class LimitControls(QWidget):
         for widget in (self._label, self._box, self._unit, self._also, self._apply, self._revert):
             row.addWidget(widget)
         row.addWidget(self._words, 1)
+
+    def set_look(self, look: Look) -> None:
+        """Fields on a dark card are lighter than it: the style draws their frames darker, which nobody would see."""
+        palette = QPalette()
+        if look.is_dark:
+            palette.setColor(QPalette.ColorRole.Base, palette.color(QPalette.ColorRole.Button).lighter(FIELD_PERCENT))
+        for field in (self._box, self._also):
+            field.setPalette(palette)
 
     def _on_also(self, checked: bool) -> None:  # noqa: FBT001 - Qt's signal
         self._editor.also_stored = checked
