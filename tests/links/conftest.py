@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.links.fault_engine import Report, Wired, link_maker, settle, wire
+from tests.links.host_layouts import Reader
 from vmconsole.links.libvirt_link import LibvirtLoop
+from vmconsole.links.sampler_remote_files import File, allow_many_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.lab.vmlab import Lab
+    from tests.links.host_tree import HostTree
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,23 @@ def event_loop() -> Iterator[LibvirtLoop]:
     loop.start()
     yield loop
     loop.close()
+
+
+@pytest.fixture
+def read() -> Iterator[Callable[[HostTree], Reader]]:
+    """Runs the sampler's program on a host of plain files."""
+    made: list[Reader] = []
+    before = File.room
+    allow_many_files()
+
+    def make(tree: HostTree) -> Reader:
+        made.append(Reader(tree.root))
+        return made[-1]
+
+    yield make
+    for reader in made:
+        reader.host.close()
+    File.room = before
 
 
 @pytest.fixture

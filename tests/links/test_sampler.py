@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.links.host_layouts import UUID, v1_host
 from tests.links.host_tree import HostTree
 from tests.links.recording import Recorder
-from tests.links.test_sampler_trees import UUID, v1_host
 from tests.waiting import wait_until
 from vmconsole.inventory.errors import Explanation, LinkLost
 from vmconsole.inventory.ids import HostId
