@@ -393,7 +393,10 @@ def test_a_draft_that_is_damaged_on_its_way_is_not_used(shell: LocalShell, image
     draft.close()
 
 
-def test_two_consoles_cannot_carry_at_once(shell: LocalShell, image: Path, tmp_path: Path) -> None:
+def test_two_consoles_cannot_carry_at_once(
+    shell: LocalShell, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_HOLD", journal._HOLD.replace(f"-lt {journal._PATIENCE_POLLS}", "-lt 2"))
     draft, facts = drafted(shell, image, tmp_path / "work")
     folder = facts.journal_folder
     shell.run(journal.begin_command(folder, "another"), deadline_s=10)

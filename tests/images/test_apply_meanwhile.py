@@ -160,6 +160,12 @@ def test_a_record_that_did_not_arrive_whole_seals_nothing(
     assert has_the_draft(image)
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are waited for a moment only."""
+    monkeypatch.setattr(journal, "_HOLD", journal._HOLD.replace(f"-lt {journal._PATIENCE_POLLS}", "-lt 2"))
+
+
 WAITS = 'echo $$ > {0}/waits; while [ ! -e {0}/go ]; do sleep 0.05; done; exec $real "$@"'
 
 
@@ -190,6 +196,7 @@ def ends_well(shell: LocalShell, image: Path, facts: ImageFacts, tmp_path: Path)
     assert has_the_draft(image)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_two_consoles_cannot_write_at_once(shell: LocalShell, image: Path, writing: ImageFacts, tmp_path: Path) -> None:
     """The second one looked before the first began. It neither disturbs the first, nor takes its journal for dead."""
     second = applier(shell, writing)
@@ -202,6 +209,7 @@ def test_two_consoles_cannot_write_at_once(shell: LocalShell, image: Path, writi
     ends_well(shell, image, writing, tmp_path)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_journal_that_another_host_works_on_is_not_removed(
     shell: LocalShell, image: Path, writing: ImageFacts, tmp_path: Path
 ) -> None:
