@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Tells what a host has that guests' limits are measured against, one fact a line: «disk PATH BYTES SCHEDULER»,
-# «controller NAME» (cgroup v1's names), «lockable BYTES» where libvirt's daemon may not let QEMU lock more, «lacks WHAT» for parts of the traffic shaper that its kernel has not, «done».
+# «controller NAME» (cgroup v1's names), «lockable BYTES» where libvirt's daemon may not let QEMU lock more, «lacks WHAT» for parts of the traffic shaper that its kernel has not,
+# «systemd yes» or «no», «done».
 # It changes nothing. Plain sh; any tool may be missing.
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
@@ -69,4 +70,6 @@ elif [ -r /proc/kallsyms ]; then
         done
     fi
 fi
+# On a host with systemd libvirt asks that for a guest's weights, instead of writing the kernel's files (sd_booted(3)).
+if [ -d /run/systemd/system ]; then echo 'systemd yes'; else echo 'systemd no'; fi
 echo 'done'

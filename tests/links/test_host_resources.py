@@ -28,6 +28,7 @@ controller cpu
 lockable 8388608
 lacks sfq
 lacks police
+systemd yes
 odd line
 done
 """
@@ -38,6 +39,9 @@ def test_the_scripts_lines_become_facts() -> None:
     assert found.block_devices == (BlockDevice("/dev/sda", "mq-deadline", 1000), BlockDevice("/dev/dm-0", "", 2000))
     assert found.controllers == {"cpu", "blkio"}
     assert found.lockable_kib == 8192
+    assert found.has_systemd is True
+    assert read_facts(NO_RESOURCES, TEXT.replace("systemd yes", "systemd no")).has_systemd is False
+    assert read_facts(NO_RESOURCES, TEXT.replace("systemd yes\n", "")).has_systemd is None
     assert found.shaper_missing == "its kernel has no sfq, police"
 
 

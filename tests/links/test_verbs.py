@@ -8,7 +8,15 @@ from typing import cast
 import pytest
 
 from vmconsole.inventory import deltas
-from vmconsole.inventory.errors import OutOfRange
+from vmconsole.inventory.errors import (
+    AuthenticationFailed,
+    ConsoleError,
+    DaemonMissing,
+    LinkLost,
+    NotPermitted,
+    OutOfRange,
+    Unsupported,
+)
 from vmconsole.inventory.facts import Host, HostState
 from vmconsole.inventory.ids import HostId
 from vmconsole.inventory.limits import CpuCap, LimitRef, LimitWrite, Value
@@ -20,6 +28,7 @@ from vmconsole.links.verbs import LibvirtVerbs
 from vmconsole.metrics.delta import Delta
 from vmconsole.quotas.memory_rows import UNLIMITED_KIB
 from vmconsole.quotas.table import BY_KEY
+from vmconsole.quotas.weights import behind_systemd
 
 HOST = HostId("qemu+ssh://kvm1/system")
 
@@ -96,6 +105,58 @@ def test_a_cap_that_no_kernel_takes_is_not_even_asked_for(cap: CpuCap, cap_param
     """libvirt's LXC driver puts it into the stored definition, and the container does not start any more."""
     with pytest.raises(OutOfRange):
         asked(one("guest_cap", cap), cap_parameter=cap_parameter)
+
+
+class Squeezing(OneGuest):
+    """A host whose systemd makes less of a disk weight."""
+
+    def blkio(self, _uuid: str, *, stored: bool) -> dict[str, int | str]:
+        assert not stored
+        return {"weight": behind_systemd(cast(dict[str, int], self.asked[-1][0].arguments[0])["weight"])}
+
+
+def test_a_disk_weight_is_widened_where_systemd_squeezes_it() -> None:
+    guest = Squeezing()
+    verbs = LibvirtVerbs(cast(Connection, guest), HOST)
+    verbs.write_limits("a", one("block_weight", 300), stored=False)
+    assert [setter.arguments for setter, _ in guest.asked] == [({"weight": 300},), ({"weight": 2300},)]
+    assert guest.blkio("a", stored=False) == {"weight": 300}
+    verbs.write_limits("a", one("block_weight", 90), stored=False)
+    verbs.write_limits("a", one("block_weight", 300), stored=True)
+    assert len(guest.asked) == 4, "nothing is squeezed below 100, nor in a stored definition"
+
+
+class WithNetworks(OneGuest):
+    def __init__(self, networks: list[str] | ConsoleError) -> None:
+        super().__init__()
+        self._networks = networks
+
+    def capabilities(self) -> str:
+        cells = "<cells><cell id='0'><cpus><cpu id='0'/></cpus></cell></cells>"
+        return f"<capabilities><host><topology>{cells}</topology></host></capabilities>"
+
+    def network_xml(self) -> list[str]:
+        if isinstance(self._networks, ConsoleError):
+            raise self._networks
+        return self._networks
+
+
+def test_a_host_tells_what_its_networks_can_promise() -> None:
+    rated = "<network><name>b</name><bandwidth><inbound average='800'/></bandwidth></network>"
+    found = LibvirtVerbs(cast(Connection, WithNetworks(["<network><name>a</name></network>", rated])), HOST)
+    assert found.host_resources().network_rates == (("a", 0), ("b", 800))
+
+
+@pytest.mark.parametrize("error", [Unsupported, DaemonMissing, NotPermitted, AuthenticationFailed])
+def test_a_host_without_a_daemon_for_networks_is_as_good_as_before(error: type[ConsoleError]) -> None:
+    found = LibvirtVerbs(cast(Connection, WithNetworks(error("No networks."))), HOST).host_resources()
+    assert found.network_rates is None
+    assert len(found.cpus) == 1
+
+
+def test_a_link_that_is_lost_meanwhile_is_told() -> None:
+    with pytest.raises(LinkLost):
+        LibvirtVerbs(cast(Connection, WithNetworks(LinkLost("Gone."))), HOST).host_resources()
 
 
 def test_facts_are_posted_when_they_differ_and_never_once_silenced() -> None:

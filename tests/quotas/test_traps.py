@@ -39,7 +39,8 @@ def situation(*, layout: str = "v1") -> Situation:
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.name)
 def test_it_is_refused_in_words_before_it_is_stored(trap: Trap) -> None:
-    found = problems(situation(), Place.STORED, trap.wanted)
+    layout = "v2" if trap.where == "v2" else "v1"
+    found = problems(situation(layout=layout), Place.STORED, trap.wanted)
     fatal = [problem for problem in found if problem.is_fatal]
     assert fatal
     assert fatal[0].what.endswith((".", "sfq."))

@@ -23,7 +23,8 @@ class Trap:
     at_define: bool = False
     """libvirt refuses the definition already; its setter would take the value."""
     where: str = ""
-    """«locked»: on hosts whose daemon may not let QEMU lock memory; «unshaped»: whose kernel has no traffic shaper."""
+    """«locked»: on hosts whose daemon may not let QEMU lock memory; «unshaped»: whose kernel has no traffic shaper;
+    «v1», «v2»: with these cgroups."""
 
 
 def _disk(**values: Value) -> dict[LimitRef, Value]:
@@ -35,18 +36,19 @@ TRAPS = (
     Trap("weight too high", {LimitRef("cpu_weight"): 9_999_999_999}, at_define=True),
     Trap("weight zero", {LimitRef("cpu_weight"): 0}),
     Trap("weight one", {LimitRef("cpu_weight"): 1}, at_define=True),
+    Trap("weight beyond systemd's numbers", {LimitRef("cpu_weight"): 10_001}, where="v2"),
     Trap("period too short", {LimitRef("vcpu_cap"): CpuCap(999, 5000)}, at_define=True),
     Trap("quota too small", {LimitRef("vcpu_cap"): CpuCap(100_000, 999)}, at_define=True),
-    Trap("vCPU cap above the whole", {LimitRef("vcpu_cap"): CAP, LimitRef("guest_cap"): LESS}),
-    Trap("emulator cap above the whole", {LimitRef("emulator_cap"): CAP, LimitRef("guest_cap"): LESS}),
-    Trap("I/O thread cap above the whole", {LimitRef("iothread_cap"): CAP, LimitRef("guest_cap"): LESS}),
+    Trap("vCPU cap above the whole", {LimitRef("vcpu_cap"): CAP, LimitRef("guest_cap"): LESS}, where="v1"),
+    Trap("emulator cap above the whole", {LimitRef("emulator_cap"): CAP, LimitRef("guest_cap"): LESS}, where="v1"),
+    Trap("I/O thread cap above the whole", {LimitRef("iothread_cap"): CAP, LimitRef("guest_cap"): LESS}, where="v1"),
     Trap("hard limit far below the memory", {LimitRef("memory_hard"): 4096}),
     Trap("hard limit below the memory", {LimitRef("memory_hard"): 48 * 1024}, where="locked"),
     Trap("hard limit that cannot be locked", {LimitRef("memory_hard"): 2**20}, where="locked"),
     Trap("swap below hard", {LimitRef("memory_hard"): 2**20, LimitRef("memory_swap_hard"): 2**19}, where="locked"),
-    Trap("swap without hard", {LimitRef("memory_swap_hard"): 2**20}),
-    Trap("block weight too high", {LimitRef("block_weight"): 9999}),
-    Trap("device weight without bfq", {LimitRef("device_weight", "/dev/vda"): 500}),
+    Trap("swap without hard", {LimitRef("memory_swap_hard"): 2**20}, where="v1"),
+    Trap("block weight too high", {LimitRef("block_weight"): 9999}, where="v1"),
+    Trap("device weight without bfq", {LimitRef("device_weight", "/dev/vda"): 500}, where="v1"),
     Trap("throttle of what is no block device", {LimitRef("device_read_bytes", "/dev/zero"): 500}),
     Trap("throttle of a device that is not there", {LimitRef("device_write_iops", "/dev/nothing"): 500}),
     Trap("NUMA node that is not there", {LimitRef("numa_nodes"): "5"}),
@@ -68,6 +70,6 @@ TRAPS = (
     Trap("outbound without a shaper", {LimitRef("nic_out_average", NIC): 1000}, where="unshaped"),
     Trap("peak without an average", {LimitRef("nic_in_peak", NIC): 1000}, at_define=True),
     Trap("burst beyond tc's numbers",
-         {LimitRef("nic_in_average", NIC): 1000, LimitRef("nic_in_burst", NIC): 8_000_000}, where="unshaped"),
+         {LimitRef("nic_in_average", NIC): 1000, LimitRef("nic_in_burst", NIC): 8_000_000}),
     Trap("floor on a network without a rate", {LimitRef("nic_in_floor", NIC): 1000}),
 )  # fmt: skip

@@ -46,6 +46,11 @@ class HostResources:
     hard limit above it does not start. None where it may, or while unknown."""
     shaper_missing: str = ""
     """Why the kernel cannot shape network traffic («no sfq»); empty when it can, or while unknown."""
+    network_rates: tuple[tuple[str, int], ...] | None = None
+    """(active network of libvirt's, the most kB/s that its guests can be promised together); 0 for a network without an
+    inbound rate of its own. None while unknown."""
+    has_systemd: bool | None = None
+    """Whether systemd keeps the host's control groups; None while unknown."""
 
     @property
     def nodes(self) -> tuple[int, ...]:

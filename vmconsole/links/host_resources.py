@@ -34,7 +34,7 @@ def read_facts(base: HostResources, text: str) -> HostResources:
     lines = text.splitlines()[:MOST_LINES]
     if not lines or lines[-1] != "done":
         return base
-    devices, controllers, lacks, lockable = [], set(), [], None
+    devices, controllers, lacks, lockable, has_systemd = [], set(), [], None, None
     for line in lines:
         kind, _, rest = line.partition(" ")
         words = rest.split()
@@ -44,9 +44,11 @@ def read_facts(base: HostResources, text: str) -> HostResources:
             controllers.add(rest)
         elif kind == "lockable" and rest.isdigit():
             lockable = int(rest) // 1024
+        elif kind == "systemd":
+            has_systemd = rest == "yes"
         elif kind == "lacks":
             lacks.append(rest)
     return dataclasses.replace(
         base, block_devices=tuple(devices), controllers=frozenset(controllers), lockable_kib=lockable,
-        shaper_missing=f"its kernel has no {', '.join(lacks)}" if lacks else "",
+        has_systemd=has_systemd, shaper_missing=f"its kernel has no {', '.join(lacks)}" if lacks else "",
     )  # fmt: skip

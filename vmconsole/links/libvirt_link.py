@@ -43,6 +43,7 @@ ROW_GROUPS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | li
 SLOW_GROUPS = libvirt.VIR_DOMAIN_STATS_BALLOON | libvirt.VIR_DOMAIN_STATS_INTERFACE | libvirt.VIR_DOMAIN_STATS_BLOCK
 ALL_GROUPS = SLOW_GROUPS | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
 _ACTIVE_POOLS = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+_ACTIVE_NETWORKS = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
 _RUNNING_ONLY = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED
 _ACTIVE = (
     libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED, libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_SHUTDOWN,
@@ -296,6 +297,11 @@ class Connection:
         """The definitions of the active storage pools."""
         with self._call("list the storage pools") as raw:
             return [str(pool.XMLDesc(0)) for pool in raw.listAllStoragePools(_ACTIVE_POOLS)]
+
+    def network_xml(self) -> list[str]:
+        """The running definitions of the active virtual networks."""
+        with self._call("list the networks") as raw:
+            return [str(network.XMLDesc(0)) for network in raw.listAllNetworks(_ACTIVE_NETWORKS)]
 
     def volume_xml(self) -> list[tuple[str, str]]:
         """(pool, definition) of every volume of the active pools. Volumes that go meanwhile are left out."""

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 from vmconsole.domainxml.capabilities import resources_of
 from vmconsole.domainxml.limits import limits_from_parameters, polling_of
+from vmconsole.domainxml.networks import network_rate
 from vmconsole.domainxml.reading import DomainDescription
 from vmconsole.domainxml.storage import pool_folder, volume_of
 from vmconsole.inventory.errors import (
+    AuthenticationFailed,
     BadDescription,
+    DaemonMissing,
     NoSuchDomain,
     OperationRefused,
     OutOfRange,
@@ -23,13 +26,14 @@ from vmconsole.inventory.errors import (
 from vmconsole.inventory.limits import LimitRef
 from vmconsole.links.domain_rows import guest_of
 from vmconsole.links.host_resources import with_shell_facts
-from vmconsole.links.limit_calls import setter_of
+from vmconsole.links.limit_calls import LimitSetter, setter_of
 from vmconsole.links.limit_proofs import from_qemu, from_shell
 from vmconsole.quotas.behind import BY_KEY as BEHIND_ACTS
 from vmconsole.quotas.behind import command_of
 from vmconsole.quotas.rows import Call, Kind
 from vmconsole.quotas.sets import parse_set
 from vmconsole.quotas.table import row_of
+from vmconsole.quotas.weights import behind_systemd, for_systemd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     from vmconsole.links.libvirt_link import Connection
 
 _XML_AT_ONCE = 8
+_NO_NETWORKS = (OperationRefused, BadDescription, DaemonMissing, AuthenticationFailed)
+"""The driver has none, one went meanwhile, or the daemon that has them (virtnetworkd) does not run or let us in."""
 
 
 class LibvirtVerbs:
@@ -79,6 +85,16 @@ class LibvirtVerbs:
         """As ``HostVerbs.write_limits``."""
         setter = setter_of(write, host_cpus=self._host_cpus, cap_parameter=self._cap_parameter)
         self._connection.set_limits(uuid, setter, stored=stored)
+        for ref, value in write.values if not stored else ():
+            if ref.key == "block_weight" and isinstance(value, int):
+                self._widen_weight(uuid, value)
+
+    def _widen_weight(self, uuid: str, weight: int) -> None:
+        """Where systemd has squeezed a running guest's disk weight, it is given so that bfq has what was asked for."""
+        there = self._connection.blkio(uuid, stored=False).get("weight")
+        if there != weight and there == behind_systemd(weight):
+            wide = LimitSetter("setBlkioParameters", ({"weight": for_systemd(weight)},))
+            self._connection.set_limits(uuid, wide, stored=False)
 
     def _host_cpus(self) -> int:
         if self._cpus is None:
@@ -129,6 +145,9 @@ class LibvirtVerbs:
 
     def host_resources(self) -> HostResources:
         found = resources_of(self._connection.capabilities())
+        with contextlib.suppress(*_NO_NETWORKS):
+            rates = tuple(map(network_rate, self._connection.network_xml()))
+            found = dataclasses.replace(found, network_rates=rates)
         return found if self._shell is None else with_shell_facts(found, self._shell)
 
     def _whole(self, limits: Limits) -> Limits:

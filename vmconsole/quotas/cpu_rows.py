@@ -42,6 +42,7 @@ def _polling(
     )  # fmt: skip
 
 
+# The weight on v2: the kernel takes 1 as well, but libvirt refuses to start a guest with it (domain_validate.c).
 ROWS: tuple[LimitRow, ...] = (
     _cap("guest_cap", "CPU cap, whole guest", "global", "",
          "The most CPU time that the guest may use in all, its vCPUs, emulator and disk threads together."),
@@ -55,7 +56,7 @@ ROWS: tuple[LimitRow, ...] = (
         "cpu_weight", "CPU weight", CPU, Scope.GUEST, Kind.WEIGHT, "shares", Call.SCHEDULER, "cpu_shares",
         "How much the guest gets when guests compete: twice the weight, twice the time. It is no cap.",
         f"{CPU_TUNING}; kernel: cgroup-v2.rst, CPU Interface Files",
-        v1=Range(2, 262_144, default=1024), v2=Range(1, 10_000, default=100),
+        v1=Range(2, 262_144, default=1024), v2=Range(2, 10_000, default=100),
         proof_v1="cpu/cpu.shares", proof_v2="cpu.weight", needs_cgroup="cpu", none_words="default",
     ),
     LimitRow(

@@ -37,9 +37,9 @@ ROWS: tuple[LimitRow, ...] = (
            "The most host memory that the guest with QEMU and page cache may hold; above it the guest is killed.",
            "memory.limit_in_bytes", "memory.max"),
     _tuned("memory_soft", "Memory soft limit", "soft_limit",
-           "What the guest is pushed back to when the host runs short of memory.",
+           "What the guest is pushed back to when the host runs short of memory; on cgroup v2 it is slowed at once.",
            "memory.soft_limit_in_bytes", "memory.high"),
     _tuned("memory_swap_hard", "Memory and swap, hard limit", "swap_hard_limit",
-           "The most memory and swap together; never less than the hard limit.",
+           "The most memory and swap together, never less than the hard limit; on cgroup v2 the most swap alone.",
            "memory.memsw.limit_in_bytes", "memory.swap.max"),
 )  # fmt: skip

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from vmconsole.inventory.limits import LimitRef
 from vmconsole.quotas.disk_rows import THROTTLE_MAX
 from vmconsole.quotas.problems import Problem
-from vmconsole.quotas.rows import Call, Scope
+from vmconsole.quotas.rows import Call, Place, Scope
+from vmconsole.quotas.situation import DEVICE_WEIGHT_ENDS_DAEMON, ends_the_daemon
 from vmconsole.quotas.table import BY_KEY
+from vmconsole.quotas.weights import behind_systemd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmconsole.inventory.limits import Limits
-    from vmconsole.quotas.rows import Place
     from vmconsole.quotas.situation import Situation
 
 _WEIGHTED = frozenset({"bfq", "cfq"})
@@ -99,6 +100,10 @@ def devices_can(limits: Limits, situation: Situation, _: Place) -> Iterator[Prob
             yield Problem(ref, f"{ref.target} is no block device of {situation.host.name}.",
                           "A guest with a limit on it does not start.", "Choose a device of the host's list.",
                           )  # fmt: skip
+        elif ref.key == "device_weight" and ends_the_daemon(situation):
+            yield Problem(ref, f"A weight for {ref.target} alone cannot be given on this host.",
+                          f"{DEVICE_WEIGHT_ENDS_DAEMON} A guest with it would end the daemon at every start.",
+                          "Use the disk weight of the whole guest, or rates.")  # fmt: skip
         elif ref.key == "device_weight" and scheduler and scheduler not in _WEIGHTED:
             yield Problem(ref, f"{ref.target} uses the scheduler {scheduler}, which knows no weights.",
                           "Weights need the scheduler bfq.", "Use rates, or set the device's scheduler to bfq.",
@@ -116,7 +121,20 @@ def weights_have_a_scheduler(limits: Limits, situation: Situation, _: Place) -> 
                   "Use rates, or set a disk's scheduler to bfq.", is_fatal=False)  # fmt: skip
 
 
+def stored_weights_are_squeezed(limits: Limits, situation: Situation, place: Place) -> Iterator[Problem]:
+    """At the next boot libvirt hands the stored number to systemd as it is (``quotas.weights``)."""
+    weight, resources = limits.number("block_weight"), situation.resources
+    has_bfq = any(device.scheduler == "bfq" for device in resources.block_devices)
+    if place is Place.LIVE or situation.layout != "v2" or not resources.has_systemd or not has_bfq or weight is None:
+        return
+    squeezed = behind_systemd(weight)
+    if squeezed != weight:
+        yield Problem(LimitRef("block_weight"), f"At the next boot the disk weight {weight} becomes {squeezed}.",
+                      "systemd squeezes weights above 100 for the scheduler bfq when a guest starts.",
+                      "100 is the usual weight; below it nothing is squeezed.", is_fatal=False)  # fmt: skip
+
+
 RULES = (
     total_excludes_read_and_write, bursts_are_whole, operation_size_has_operations, groups_agree, devices_can,
-    weights_have_a_scheduler,
+    weights_have_a_scheduler, stored_weights_are_squeezed,
 )  # fmt: skip

@@ -85,6 +85,40 @@ def soft_is_below_hard(limits: Limits, _: Situation, __: Place) -> Iterator[Prob
         )  # fmt: skip
 
 
+def soft_limit_slows(limits: Limits, situation: Situation, place: Place) -> Iterator[Problem]:
+    """On cgroup v2 the soft limit is memory.high: what goes above it is throttled and made to give memory back at once
+    (cgroup-v2.rst), also on a host that has plenty."""
+    soft, memory = limits.number("memory_soft"), limits.number("memory_max") or situation.guest.memory_max_kib
+    if situation.layout != "v2" or soft is None:
+        return
+    ref, used = LimitRef("memory_soft"), situation.memory_used_kib
+    cause = "On a host with cgroup v2 QEMU is held up as soon as it has more, however much memory the host has."
+    if place is Place.LIVE and used is not None and soft < used:
+        yield Problem(
+            ref,
+            f"The guest holds {_size(used)} already: with a soft limit of {_size(soft)} it may nearly stand still.",
+            cause, f"Choose {_size(int(used * MARGIN))} or more, or take memory away by the balloon first.",
+            is_fatal=False,
+        )  # fmt: skip
+    elif memory is not None and soft < memory:
+        yield Problem(
+            ref, f"A soft limit of {_size(soft)} is less than the guest's memory of {_size(memory)}.",
+            cause, f"Choose {_size(memory)} or more if the guest shall be able to use its memory.", is_fatal=False,
+        )  # fmt: skip
+
+
+def swap_is_counted_alone(limits: Limits, situation: Situation, _: Place) -> Iterator[Problem]:
+    """libvirt writes the number to memory.swap.max as it is, which counts swap alone; seen on a real host."""
+    hard, both = limits.number("memory_hard"), limits.number("memory_swap_hard")
+    if situation.layout == "v2" and hard is not None and both is not None:
+        yield Problem(
+            LimitRef("memory_swap_hard"),
+            f"{_size(both)} is the most swap alone here: with its memory the guest may hold {_size(hard + both)}.",
+            "cgroup v2 counts swap by itself, and libvirt hands the number on as it is.",
+            f"{_size(hard)}, the hard limit, is the least that libvirt takes.", is_fatal=False,
+        )  # fmt: skip
+
+
 def balloon_is_sane(limits: Limits, situation: Situation, _: Place) -> Iterator[Problem]:
     balloon, most = limits.number("memory_balloon"), limits.number("memory_max") or situation.guest.memory_max_kib
     ref = LimitRef("memory_balloon")
@@ -112,4 +146,7 @@ def _size(kib: int) -> str:
     return units.binary(kib * 1024)
 
 
-RULES = (hard_limit_leaves_room, hard_limit_can_be_locked, swap_holds_memory, soft_is_below_hard, balloon_is_sane)
+RULES = (
+    hard_limit_leaves_room, hard_limit_can_be_locked, swap_holds_memory, soft_is_below_hard, soft_limit_slows,
+    swap_is_counted_alone, balloon_is_sane,
+)  # fmt: skip

@@ -9,6 +9,7 @@ from vmconsole.inventory.limits import LimitRef
 from vmconsole.quotas.problems import Problem
 from vmconsole.quotas.rows import Place
 from vmconsole.quotas.table import BY_KEY
+from vmconsole.quotas.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +34,34 @@ def interfaces_can(limits: Limits, situation: Situation, _: Place) -> Iterator[P
             yield Problem(ref, f"An interface of type {kind} has no floor.",
                           "Only a network of libvirt's with a rate of its own can keep some of it free.",
                           "Take the floor away.")  # fmt: skip
-        elif ref.key == "nic_in_floor" and not _has_floor(situation, ref):
-            yield Problem(ref, "A floor can be changed here, but not given.",
-                          "A guest with a floor on a network without an inbound rate of its own does not start, and "
-                          "whether it has one is not known here.", "Give it by hand first.")  # fmt: skip
+        elif ref.key == "nic_in_floor":
+            yield from _floor(limits, situation, ref)
+
+
+def _floor(limits: Limits, situation: Situation, ref: LimitRef) -> Iterator[Problem]:
+    """What libvirt's network driver asks when such a guest starts (bridge_driver.c, networkCheckBandwidth)."""
+    network = next(one.source for one in situation.guest.interfaces if one.mac == ref.target)
+    floor, rates = limits.number(ref.key, ref.target), situation.resources.network_rates
+    if rates is None and not _has_floor(situation, ref):
+        yield Problem(ref, "A floor can be changed here, but not given.",
+                      "A guest with a floor on a network without an inbound rate of its own does not start, and "
+                      "whether it has one is not known here.", "Give it by hand first.")  # fmt: skip
+    if rates is None or floor is None:
+        return
+    most = dict(rates).get(network)
+    if most is None:
+        yield Problem(ref, f"The network {network} is not active.", "Whether it can keep a rate free is not known.",
+                      "Start the network, then look again.")  # fmt: skip
+    elif most == 0:
+        yield Problem(ref, f"The network {network} has no inbound rate of its own.",
+                      "Only of such a rate can something be kept free: a guest with a floor would not start.",
+                      f"Give it one (virsh net-edit {network}: <bandwidth><inbound average='…'/></bandwidth>), start "
+                      "the network anew and look again, or take the floor away.")  # fmt: skip
+    elif floor > most:
+        row = BY_KEY[ref.key]
+        yield Problem(ref, f"A floor of {shown(row, floor)} is more than the network's {shown(row, most)}.",
+                      f"The network {network} cannot promise more than it has, to all its guests together.",
+                      f"Choose {shown(row, most)} or less.")  # fmt: skip
 
 
 def _has_floor(situation: Situation, ref: LimitRef) -> bool:

@@ -93,7 +93,19 @@ def unavailable(row: LimitRow, situation: Situation, place: Place) -> str:
         return host.lacks[row.key.replace("_", "-")]
     if host.cap_parameter == "vcpu" and (row.call in _MACHINES_ONLY or row.key in _NOT_OF_CONTAINERS):
         return "A container has no such limit."
+    if row.key == "device_weight" and place is Place.LIVE and ends_the_daemon(situation):
+        return DEVICE_WEIGHT_ENDS_DAEMON
     return _of_host(row, situation)
+
+
+DEVICE_WEIGHT_ENDS_DAEMON = "libvirt's daemon crashes when it hands a weight for one device to systemd."
+
+
+def ends_the_daemon(situation: Situation) -> bool:
+    """Whether a device's weight makes libvirtd end itself, live or when the guest starts: on cgroup v2 it asks systemd,
+    and builds the question wrongly (virCgroupV2SetBlkioDeviceWeight, «can not parse as value of type 't'»); seen with
+    libvirt 9.0, and the same in later source. Where that is not known, it is not risked."""
+    return situation.layout not in {"v1", "hybrid"} and situation.resources.has_systemd is not False
 
 
 _NOT_OF_CONTAINERS = frozenset({"vcpu_cap", "emulator_cap", "iothread_cap", "vcpu_pin", "emulator_pin"})
