@@ -38,6 +38,7 @@ def test_a_burst_without_a_length_lasts_a_second():
         (V1, LimitRef("memory_hard"), None, "9223372036854771712", "1048576"),
         (V2, LimitRef("device_read_bytes", "/dev/sda"), 5000, "8:0 rbps=5000 wbps=max", "8:0 rbps=max wbps=5000"),
         (V1, LimitRef("device_read_bytes", "/dev/sda"), 5000, "8:0 5000", ""),
+        (V2, LimitRef("block_weight"), 300, "default 300", "default 301"),
         (V1, LimitRef("vcpu_pin", "0"), "0-1", "0-1", "0-7"),
         (V1, LimitRef("nic_in_average", "aa"), 1000, "class htb 1:1 root rate 8Mbit ceil 8Mbit", ""),
     ],

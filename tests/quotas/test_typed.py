@@ -49,6 +49,8 @@ V2 = Situation(Host(HOST, "kvm1", HostState.CONNECTED, cpus=8, cgroup_layout="v2
         ("disk_read_bytes_burst_length", "2 min", 120),
         ("nic_in_average", "100 Mbit/s", 12500),
         ("nic_in_average", "12.5 MB/s", 12500),
+        ("nic_in_burst", "512", 512),
+        ("nic_in_burst", "1 MiB", 1024),
         ("vcpu_pin", "3, 0-2", "0-3"),
         ("vcpu_pin", "any", None),
         ("iothread_poll_max", "32 µs", 32_000),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vmconsole.inventory.errors import OutOfRange
 from vmconsole.inventory.limits import CpuCap
 from vmconsole.quotas import cpucap
+from vmconsole.quotas.memory_rows import MEMORY
 from vmconsole.quotas.rows import Kind
 from vmconsole.quotas.sets import format_set, parse_set
 
@@ -52,7 +53,8 @@ def typed(row: LimitRow, text: str, situation: Situation) -> Value:
         case Kind.WEIGHT:
             return _weight(row, raw, situation)
         case Kind.KIB | Kind.KB_PER_S:
-            bare, unit = (2**20, 1024) if row.kind is Kind.KIB else (1000, 1000)
+            unit = 1024 if row.kind is Kind.KIB else 1000
+            bare = 2**20 if row.section == MEMORY else unit  # memory is thought of in MiB
             return _whole(_size(row, raw, bare=bare) / unit)
         case Kind.BYTES_PER_S | Kind.BYTES:
             return _whole(_size(row, raw, bare=1))
