@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.ui_images.fake_files import Node
 from vmconsole.images import bundle
 from vmconsole.images.messages import ChangeVerb, Conflict, EntryKind, Transferred
 from vmconsole.images.names import free_name
@@ -15,12 +16,12 @@ from vmconsole.inventory.errors import ImageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.ui_images.editor_fakes import FakeSession, Node
+    from tests.ui_images.fake_files import Insides
 
 _KINDS = {EntryKind.FILE: stat.S_IFREG, EntryKind.FOLDER: stat.S_IFDIR, EntryKind.LINK: stat.S_IFLNK}
 
 
-def pack(session: FakeSession, paths: Sequence[str], local_folder: Path) -> Transferred:
+def pack(session: Insides, paths: Sequence[str], local_folder: Path) -> Transferred:
     place = local_folder / "bundle"
     place.mkdir()
     found = [row for path in paths for row in _walk(path.rpartition("/")[2], _child(session, path))]
@@ -36,7 +37,7 @@ def pack(session: FakeSession, paths: Sequence[str], local_folder: Path) -> Tran
     return Transferred(len(things), 0, (str(place),))
 
 
-def _child(session: FakeSession, path: str) -> Node:
+def _child(session: Insides, path: str) -> Node:
     parent, name = session._parent(path)
     if name not in parent.children:
         raise ImageError("It is not there (any more).", where=path)
@@ -49,7 +50,7 @@ def _walk(name: str, node: Node) -> Iterator[tuple[str, Node]]:
         yield from _walk(f"{name}/{child}", below)
 
 
-def unpack(session: FakeSession, place: Path, folder: str, choices: Sequence[Conflict]) -> Transferred:
+def unpack(session: Insides, place: Path, folder: str, choices: Sequence[Conflict]) -> Transferred:
     things = bundle.read(str(place))
     tops = bundle.tops(things)
     answers = dict(zip((t.name for t in tops), choices or [Conflict.REFUSE] * len(tops), strict=True))
@@ -76,8 +77,6 @@ def unpack(session: FakeSession, place: Path, folder: str, choices: Sequence[Con
 
 
 def _node(place: Path, thing: bundle.Carried) -> Node:
-    from tests.ui_images.editor_fakes import Node
-
     kind = next(kind for kind, bits in _KINDS.items() if bits == stat.S_IFMT(thing.mode))
     data = Path(bundle.content(str(place), thing)).read_bytes() if thing.data >= 0 else b""
     mode = stat.S_IMODE(thing.mode)

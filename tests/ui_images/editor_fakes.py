@@ -6,11 +6,12 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.ui_images.carry_fakes import pack, unpack
+from tests.ui_images.fake_files import Node, file, folder, sample_tree
 from tests.ui_images.tool_fakes import FakeTools
 from vmconsole.images.messages import (
     Applied,
@@ -47,40 +48,6 @@ SOURCE = ImageSource("/srv/images/web1.qcow2", "qcow2", where="kvm3", guest_name
 RUNNING = Explanation(
     what="web1 is running, so its disk can be looked at only.", advice="Shut it down to edit the disk."
 )
-
-
-@dataclass
-class Node:
-    kind: EntryKind
-    data: bytes = b""
-    target: str = ""
-    mode: int = 0o644
-    addressable: bool = True
-    children: dict[str, Node] = field(default_factory=dict)
-    uid: int = 0
-    gid: int = 0
-    xattrs: dict[str, bytes] = field(default_factory=dict)
-
-
-def folder(**children: Node) -> Node:
-    return Node(EntryKind.FOLDER, mode=0o755, children=dict(children))
-
-
-def file(data: bytes | str = b"", mode: int = 0o644) -> Node:
-    return Node(EntryKind.FILE, data.encode() if isinstance(data, str) else data, mode=mode)
-
-
-def sample_tree() -> Node:
-    top = folder(
-        etc=folder(fstab=file("/dev/vda1 / ext4 defaults 0 1\n"), hosts=file("127.0.0.1 localhost\n"), ssh=folder()),
-        srv=folder(),
-        bin=Node(EntryKind.LINK, target="usr/bin", mode=0o777),
-        usr=folder(bin=folder(true=file(b"\x7fELF\x02\x01\x01\x00" + bytes(200), 0o4755))),
-    )
-    top.children["<b>bold"] = file("not rich\n")
-    top.children["line\nbreak"] = file("odd\n")
-    top.children["bad-\udcff"] = Node(EntryKind.FILE, b"x")
-    return top
 
 
 class FakeSession:
@@ -197,7 +164,7 @@ class FakeSession:
             parent, name = self._parent(path)
             if name in parent.children:
                 raise ImageError("The name is taken.", where=path)
-            parent.children[name] = globals()["folder"]()
+            parent.children[name] = folder()
             self._note(ChangeVerb.MADE, path)
 
         return self._do(f"make {path}", make)

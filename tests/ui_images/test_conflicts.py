@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from tests.ui_images.editor_fakes import file, folder
+from tests.ui_images.fake_files import file, folder
 from tests.ui_images.test_transfers import drop, promise, settled, urls
 from vmconsole.images.messages import Conflict, Entry, EntryKind
 from vmconsole.ui.image_editor.conflict_dialog import ConflictDialog

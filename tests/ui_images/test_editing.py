@@ -9,7 +9,7 @@ import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialogButtonBox, QMessageBox
 
-from tests.ui_images.editor_fakes import file, folder
+from tests.ui_images.fake_files import file, folder
 from vmconsole.images.messages import ImageMode, ImageOverview, SessionState
 from vmconsole.inventory.errors import Explanation, ImageInUse, ImageNoSpace
 from vmconsole.ui.image_editor.questions import NameDialog, Question
@@ -102,7 +102,7 @@ def test_a_binary_file_is_shown_as_bytes(make_editor: Any, qtbot: QtBot) -> None
 
 
 def test_a_long_file_is_shown_in_part_and_cannot_be_edited(make_editor: Any, qtbot: QtBot) -> None:
-    text = "\u00e9" * (600 * 1024)  # two bytes each: the limit cuts one in half
+    text = ("\u00e9" * 127 + "\n") * 5000  # two bytes each: the limit cuts one in half
     window, _ = make_editor(tree=folder(log=file("x" + text)))
     open_file(window, qtbot, "/", "log")
     assert "Only the first 1.00 MiB" in window.viewer.note.headline.text()

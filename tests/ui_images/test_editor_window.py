@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tests.ui_images.editor_fakes import SOURCE, FakeSession, Node, file, folder
+from tests.ui_images.editor_fakes import SOURCE, FakeSession
+from tests.ui_images.fake_files import Node, file, folder
 from vmconsole.images.messages import EntryKind, ImageMode, Progressed, SessionState, StateChanged
 from vmconsole.inventory.errors import Explanation, ImageInUse
 from vmconsole.ui.error_view import ErrorView

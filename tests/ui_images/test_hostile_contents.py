@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialog
 
-from tests.ui_images.editor_fakes import file, folder
+from tests.ui_images.fake_files import file, folder
 from tests.ui_images.reading import all_texts
 from tests.ui_images.test_hostile_names import HOSTILE, MARK, check_screen, name
 from tests.ui_images.test_tool_windows import ok, opened

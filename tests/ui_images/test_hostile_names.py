@@ -18,7 +18,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 import vmconsole
-from tests.ui_images.editor_fakes import SOURCE, Node, file, folder
+from tests.ui_images.editor_fakes import SOURCE
+from tests.ui_images.fake_files import Node, file, folder
 from tests.ui_images.reading import Text, all_texts
 from tests.ui_images.test_conflicts import asked
 from tests.ui_images.test_tool_windows import opened

@@ -11,7 +11,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QTreeWidgetItem
 
 from tests.images.disks import run
-from tests.ui_images.editor_fakes import FakeSession, file, folder
+from tests.ui_images.editor_fakes import FakeSession
+from tests.ui_images.fake_files import file, folder
 from tests.ui_images.test_disks_tab import GUEST, HOST, FakeLink, see
 from tests.ui_images.test_tool_windows import opened
 from vmconsole.images.messages import ImageSource

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextCursor
 
-from tests.ui_images.editor_fakes import file, folder
+from tests.ui_images.fake_files import file, folder
 from tests.ui_images.test_editing import open_file
 from vmconsole.ui.image_editor.colours import COLOURED_CHARACTERS_MAX, Kind, language_of, spans_of
 from vmconsole.ui.image_editor.hex_view import PAGE_BYTES

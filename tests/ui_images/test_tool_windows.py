@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QDialog, QDialogButtonBox, QLineEdit, QWidget
 
-from tests.ui_images.editor_fakes import file, folder
+from tests.ui_images.fake_files import file, folder
 from vmconsole.images.messages import ImageMode
 from vmconsole.images.tool_values import ConfigNode, SearchIn
 from vmconsole.ui.image_editor.compare_window import CompareWindow

@@ -12,7 +12,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragMoveEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from tests.ui_images.editor_fakes import folder
+from tests.ui_images.fake_files import folder
 from tests.ui_images.test_editor_window import select
 from vmconsole.images.messages import ImageMode, Ownership
 from vmconsole.inventory.errors import ImageUnreadable

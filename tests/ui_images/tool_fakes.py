@@ -11,6 +11,7 @@ import hashlib
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from tests.ui_images.fake_files import Node, file
 from vmconsole.images.messages import ChangeVerb, Entry, EntryKind
 from vmconsole.images.tool_requests import FindBytes, MeasureFolders, Search
 from vmconsole.images.tool_values import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
-    from tests.ui_images.editor_fakes import FakeSession, Node
+    from tests.ui_images.fake_files import Insides
 
 USERS = (Account("root", 0), Account("web", 33))
 GROUPS = (Account("root", 0), Account("www-data", 33))
@@ -48,7 +49,7 @@ GROUPS = (Account("root", 0), Account("www-data", 33))
 class FakeTools:
     """Each step of a search looks at one name, so that tests see it come bit by bit."""
 
-    def __init__(self, session: FakeSession) -> None:
+    def __init__(self, session: Insides) -> None:
         self._session = session
         self._numbers = itertools.count(1)
         self.running: dict[int, Iterator[Any]] = {}
@@ -90,14 +91,10 @@ class FakeTools:
         return self._session._do(f"acl {path} {text}", change)
 
     def make_file(self, path: str) -> Future[None]:
-        from tests.ui_images.editor_fakes import file
-
         return self._session._do(f"make file {path}", lambda: self._make(path, file()))
 
     def make_link(self, path: str, target: str, *, is_hard: bool = False) -> Future[None]:
         def make() -> None:
-            from tests.ui_images.editor_fakes import Node
-
             self._make(path, self._session._node(target) if is_hard else Node(EntryKind.LINK, target=target))
 
         return self._session._do(f"link {path} {target}", make)
