@@ -260,3 +260,27 @@ def test_an_apply_that_may_not_begin_leaves_the_others_journal(
     assert "an unfinished Apply" in refused.value.explanation.said
     assert late.discard_quietly(), "there is nothing of its own"
     assert look(shell, image).unfinished is not None
+
+
+@pytest.mark.parametrize("way", ["a folder", "a link"])
+def test_a_journal_that_another_user_made_is_none(
+    shell: LocalShell, image: Path, begun: tuple[Draft, ImageFacts], tmp_path: Path, way: str
+) -> None:
+    """He may write where the image is, and would have us write what he likes, where he likes."""
+    draft, facts = begun
+    with pytest.raises(LinkLost):
+        carry_and_commit(Apply(DyingShell(shell, "setsid", after=False), facts, report=lambda _w, _p, _t: None), draft)
+    assert look(shell, image).unfinished is not None
+    before = disks.fingerprint(image)
+    if way == "a link":
+        os.rename(facts.journal_folder, tmp_path / "elsewhere")
+        os.symlink(tmp_path / "elsewhere", facts.journal_folder)
+    else:
+        os.chown(facts.journal_folder, 65534, 65534)
+    assert look(shell, image).unfinished is None
+    with pytest.raises(ImageError):
+        applier(shell, facts).commit(expects_unchanged=True)
+    with pytest.raises(ImageError) as refused:
+        applier(shell, facts).carry(draft.overlay, record(draft))
+    assert "not ours" in refused.value.explanation.said
+    assert disks.fingerprint(image) == before

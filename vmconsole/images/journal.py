@@ -62,11 +62,16 @@ if [ -b "$r" ]; then j=/var/tmp/$j; else j=$(dirname -- "$r")/$j; fi; printf '%s
 """Of an image ``$r`` (links followed): prints where its journal is, and puts it into ``$j``. Beside a file; in
 /var/tmp for a device."""
 
+_OURS = 'ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }'
+"""Shell function: whether a journal was made by this user of the host. Another could make one for us to finish, in
+/var/tmp and wherever else he may write."""
 _HELD = 'held() { [ -e "$1/lock" ] && ! { flock -n -s 8; } 8<"$1/lock"; }'
 """Shell function: whether somebody works on a journal."""
 _HOLD = f"""\
 command -v flock >/dev/null || {{ echo 'flock: not found' >&2; exit 69; }}
+{_OURS}
 hold() {{
+  ours "$1" || {{ echo 'Permission denied: it is not ours' >&2; exit 77; }}
   exec 9>>"$1/lock"; n=0
   until flock -n 9; do [ $n -lt {_PATIENCE_POLLS} ] || return 1; n=$((n+1)); sleep 0.1; done
 }}"""
@@ -75,7 +80,7 @@ console left behind ends by itself when it has read all that was sent, so others
 _BUSY = "{ echo 'another Apply is running' >&2; exit 75; }"
 
 STATE_COMMAND = f"""\
-{_HELD}
+{_HELD}; {_OURS}; ours "$j" || j=/dev/null
 head -c 65536 "$j/record.json" 2>/dev/null | tr -d '\\n'; echo
 head -c 20 "$j/result" 2>/dev/null | tr -d '\\0 \\n'; echo
 if held "$j"; then echo running; else echo; fi
@@ -133,15 +138,12 @@ def record_text(record: Record) -> bytes:
 def begin_command(folder: str, owner: str) -> str:
     """Make an empty journal folder. Fails if a complete one is there, or one that is worked on."""
     f = shlex.quote(folder)
-    unfinished = f"if [ -e {f}/record.json ]; then echo 'an unfinished Apply is there' >&2; exit 73; fi"
     return "\n".join(
         [
             f"umask 077; export LC_ALL=C; {_HOLD}",
-            unfinished,
-            f"if [ -e {f} ]; then",
-            f"  if [ -L {f} ] || [ ! -O {f} ]; then echo 'Permission denied: it is not ours' >&2; exit 77; fi",
+            f"if [ -e {f} ] || [ -L {f} ]; then",
             f"  hold {f} || {_BUSY}",
-            f"  {unfinished}",  # it may have been sealed while we waited
+            f"  if [ -e {f}/record.json ]; then echo 'an unfinished Apply is there' >&2; exit 73; fi",
             f"  rm -rf -- {f}",
             "fi",
             f"mkdir -m 700 -- {f} || exit 1",
@@ -153,7 +155,8 @@ def begin_command(folder: str, owner: str) -> str:
 def _as_owner(folder: str, owner: str) -> str:
     """Shell text: go to the journal that ``begin_command`` made, and work on it; it may be another's by now."""
     ours = f'[ "$(cat owner)" = {shlex.quote(owner)} ]'
-    return f"export LC_ALL=C; {_HOLD}\ncd {shlex.quote(folder)} && hold . && {ours} || {_BUSY}"
+    f = shlex.quote(folder)
+    return f"export LC_ALL=C; {_HOLD}\n[ -e {f} ] && hold {f} && cd {f} && {ours} || {_BUSY}"
 
 
 def carry_command(folder: str, owner: str) -> str:
@@ -204,7 +207,7 @@ def commit_command(folder: str, path: str, image_format: str, *, expected_identi
     return "\n".join(
         [
             f"export LC_ALL=C; {_HOLD}",
-            f"cd {f} || exit 1; hold . || {{ echo 'the image is being written now' >&2; exit 75; }}",
+            f"hold {f} || {{ echo 'the image is being written now' >&2; exit 75; }}; cd {f} || exit 1",
             # Whoever removed it had the lock until now.
             "[ -e record.json ] || { echo 'the journal is gone' >&2; exit 74; }",
             f"rm -f result; {places} && : > beat && {{ [ -e begun ] || : > begun; }} || exit 1",
