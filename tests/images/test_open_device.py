@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ import pytest
 
 from tests.images import disks
 from tests.images.sessions import LAUNCH_S, close, done, session_on
-from vmconsole.images import device_use
+from vmconsole.images import device_use, old_drafts
+from vmconsole.images.device_sample import sample_of
 from vmconsole.images.disk import OpenDisk
+from vmconsole.images.draft import Draft
 from vmconsole.images.facts import look_at
-from vmconsole.images.messages import ImageMode, ImageSource, SessionState
+from vmconsole.images.messages import ChangeVerb, ImageMode, ImageSource, OldDraft, SessionState
 from vmconsole.inventory.errors import ImageError, ImageInUse
 
 if TYPE_CHECKING:
@@ -98,6 +101,77 @@ def test_what_is_written_to_a_device_changes_its_identity(shell: LocalShell, dev
     assert look_at(shell, ImageSource(device, "raw")).identity != before
 
 
+def restarted(work: Path) -> None:
+    """Let the kept draft say what it would say had the host been restarted since: another start of the system."""
+    (kept,) = work.glob("*/draft.json")
+    text = json.loads(kept.read_text("utf-8"))
+    for disk in text["disks"]:
+        number, _, written = disk["identity"].split()
+        disk["identity"] = f"{number} 00000000-0000-0000-0000-000000000000 {int(written) + 5000}"
+    kept.write_text(json.dumps(text), "utf-8")
+
+
+def judged(shell: LocalShell, device: str, work: Path) -> old_drafts.Judged:
+    disk = OpenDisk(ImageSource(device, "raw"), shell, on_lost=lambda _error: None)
+    disk.look()
+    draft = Draft(work, disk.source)
+    try:
+        assert draft.exists
+        assert draft.identities != (disk.facts.identity,)
+        return old_drafts.judge(draft, [disk])
+    finally:
+        draft.close()
+
+
+def begun(shell: LocalShell, device: str, work: Path) -> None:
+    """A draft of it with a change, and the host was restarted."""
+    disk = OpenDisk(ImageSource(device, "raw"), shell, on_lost=lambda _error: None)
+    disk.look()
+    draft = Draft(work, disk.source)
+    draft.begin_all([disk.facts], [work / "nobody"], old_drafts.samples_of([disk]))
+    draft.add(ChangeVerb.WRITTEN, "/etc/fstab")
+    draft.close()
+    restarted(work)
+
+
+def test_after_a_restart_of_its_host_nobody_can_tell(
+    shell: LocalShell, device: str, place: Path, tmp_path: Path
+) -> None:
+    begun(shell, device, tmp_path / "work")
+    found = judged(shell, device, tmp_path / "work")
+    assert (found.is_untold, found.may_be_shown) == (True, True)
+    assert "host was restarted since" in found.reason.what
+    assert "/etc/fstab changed" in found.reason.cause
+    with mounted(device, place, *LOOK):
+        pass
+    assert judged(shell, device, tmp_path / "work").is_untold, "to look is not to write"
+    with mounted(device, place) as there:
+        (there / "else.txt").write_text("of another machine\n")
+    found = judged(shell, device, tmp_path / "work")
+    assert (found.is_untold, found.may_be_shown) == (False, True)
+    assert "does not fit" in found.reason.what
+    assert "look at the draft" in found.reason.advice.lower()
+
+
+@pytest.mark.parametrize("where", [0, (64 << 20) - 512, 5 * (1 << 20) + 7])
+def test_a_sample_tells_what_another_machine_wrote(shell: LocalShell, device: str, tmp_path: Path, where: int) -> None:
+    """That leaves nothing in what this kernel counts."""
+    facts = look_at(shell, ImageSource(device, "raw"))
+    before = sample_of(shell, facts)
+    assert before.startswith(f"{64 << 20} ")
+    assert sample_of(shell, facts) == before
+    with open(tmp_path / "device.raw", "r+b") as file:
+        file.seek(where)
+        file.write(b"\xa5")
+    disks.run("blockdev", "--flushbufs", device)
+    assert sample_of(shell, facts) != before
+
+
+def test_a_file_needs_no_sample(shell: LocalShell, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(bytes(1 << 20))
+    assert sample_of(shell, look_at(shell, ImageSource(str(tmp_path / "image"), "raw"))) == ""
+
+
 @pytest.mark.parametrize(
     ("out", "found"),
     [
@@ -167,3 +241,43 @@ def test_a_device_that_was_written_meanwhile_is_refused(
             assert again.read("/sda/else.txt") == b"of the host\n"
         finally:
             close(again)
+
+
+@pytest.mark.appliance
+@pytest.mark.timeout(900)
+@pytest.mark.slow
+def test_a_draft_of_a_device_outlives_a_restart_of_its_host(
+    shell: LocalShell, device: str, place: Path, tmp_path: Path
+) -> None:
+    work, source = tmp_path / "work", ImageSource(device, "raw")
+    opened = session_on(tmp_path / "device.raw", shell, work, source)
+    try:
+        done(opened.session.open(), deadline_s=LAUNCH_S)
+        done(opened.session.write_file("/sda/new.txt", b"new\n"))
+    finally:
+        close(opened)
+    restarted(work)
+    kept = json.loads(next(work.glob("*/draft.json")).read_text("utf-8"))
+    again = session_on(tmp_path / "device.raw", shell, work, source)
+    try:
+        overview = done(again.session.open(), deadline_s=LAUNCH_S)
+        assert (overview.mode, overview.old_draft) == (ImageMode.LOOK_ONLY, "untold")
+        assert "new.txt" not in again.names("/sda")
+        overview = done(again.session.open_again(OldDraft.LOOKED_AT), deadline_s=LAUNCH_S)
+        assert (overview.mode, overview.old_draft) == (ImageMode.LOOK_ONLY, "shown")
+        assert again.read("/sda/new.txt") == b"new\n"
+        with pytest.raises(ImageError, match="look only"):
+            done(again.session.write_file("/sda/more.txt", b"x"))
+        (tmp_path / "out").mkdir()
+        done(again.session.export_paths(["/sda/new.txt"], tmp_path / "out"))
+        assert (tmp_path / "out/new.txt").read_bytes() == b"new\n"
+        assert {**json.loads(next(work.glob("*/draft.json")).read_text("utf-8"))} == kept, "to look changed the draft"
+        overview = done(again.session.open_again(OldDraft.TRUSTED), deadline_s=LAUNCH_S)
+        assert (overview.mode, overview.old_draft) == (ImageMode.DRAFT, "")
+        assert [c.path for c in again.session.changes()] == ["/sda/new.txt"]
+        done(again.session.apply())
+    finally:
+        close(again)
+    with mounted(device, place, *LOOK) as there:
+        assert (there / "new.txt").read_bytes() == b"new\n"
+    assert not list(work.glob("*/disk?/look.qcow2"))

@@ -29,6 +29,7 @@ from vmconsole.images.messages import (
     ImageOverview,
     ImageSnapshot,
     ImageSource,
+    OldDraft,
     Ownership,
     Progressed,
     SessionState,
@@ -73,6 +74,7 @@ class FakeSession:
         self.is_locked = False
         """There is a third filesystem, which ``key`` opens."""
         self.snapshots: tuple[ImageSnapshot, ...] = ()
+        self.old_draft = ""
         self.calls: list[str] = []
         self.closed_with: bool | None = None
         self.thread_names: set[str] = set()
@@ -89,6 +91,14 @@ class FakeSession:
 
     def open(self) -> Future[ImageOverview]:
         return self._do("open", self._open)
+
+    def open_again(self, old_draft: OldDraft) -> Future[ImageOverview]:
+        def again() -> ImageOverview:
+            self.old_draft = {OldDraft.LOOKED_AT: "shown", OldDraft.TRUSTED: "", OldDraft.REFUSED: "untold"}[old_draft]
+            self.mode = ImageMode.DRAFT if old_draft is OldDraft.TRUSTED else ImageMode.LOOK_ONLY
+            return self._open()
+
+        return self._do(f"open again {old_draft.value}", again)
 
     def list_folder(self, path: str, *, on_part: Callable[[Folder], None] | None = None) -> Future[Folder]:
         def listed() -> Folder:
@@ -317,6 +327,7 @@ class FakeSession:
             "Debian GNU/Linux 12 (bookworm)",
             has_os_tree=True,
             snapshots=self.snapshots,
+            old_draft=self.old_draft,
         )
 
     def _third(self) -> tuple[Filesystem, ...]:

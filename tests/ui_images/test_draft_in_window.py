@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from vmconsole.images.draft import Draft
 from vmconsole.images.facts import look_at
-from vmconsole.images.messages import ChangeVerb, ImageSource
+from vmconsole.images.messages import ChangeVerb, ImageMode, ImageSource
 from vmconsole.links.ssh import LocalShell
 from vmconsole.ui.image_editor.editors import ImageEditors
 from vmconsole.ui.image_editor.kept_dialog import KeptDialog
@@ -123,3 +123,35 @@ def test_nothing_kept_asks_for_no_attention(context: Context, qtbot: QtBot) -> N
         dialog.look()
     assert not dialog.isVisible()
     dialog.close_down()
+
+
+def test_a_draft_that_nobody_can_tell_of_is_no_dead_end(make_editor: Any, qtbot: QtBot) -> None:
+    window, session = make_editor(mode=ImageMode.LOOK_ONLY)
+    buttons = (window.look_button, window.trust_button, window.leave_button)
+
+    def shown() -> list[bool]:
+        return [not button.isHidden() for button in buttons]
+
+    assert shown() == [False, False, False]
+    session.old_draft = "unfit"
+    window.open()
+    qtbot.waitUntil(lambda: shown() == [True, False, False])
+    session.old_draft = "untold"
+    window.open()
+    qtbot.waitUntil(lambda: shown() == [True, True, False])
+    window.look_button.click()
+    qtbot.waitUntil(lambda: shown() == [False, False, True] and window.desk.is_idle)
+    window.leave_button.click()
+    qtbot.waitUntil(lambda: shown() == [True, True, False] and window.desk.is_idle)
+    window.trust_button.click()
+    question = next(q for q in window.findChildren(Question) if q.isVisible())
+    assert "Was nothing written to web1.qcow2 on kvm3" in question.text()
+    assert question.defaultButton().text() == "Cancel"
+    question.reject()
+    assert session.mode is ImageMode.LOOK_ONLY
+    window.trust_button.click()
+    question = next(q for q in window.findChildren(Question) if q.isVisible())
+    next(b for b in question.buttons() if "Go On" in b.text()).click()
+    qtbot.waitUntil(lambda: shown() == [False, False, False] and window.desk.is_idle)
+    assert window.draft.isVisible()
+    assert session.calls.count("open again trusted") == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A folder of a million entries in the editor's window: how much memory, and how long nothing moves. The million is slow.
+"""A folder of a million entries in the editor: how much memory, and how long nothing moves. The million is slow.
 
 The parts come as the child sends them: sorted, a thousand at a time.
 """

@@ -17,6 +17,7 @@ import os
 import secrets
 import shutil
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmconsole.images import draft_file
@@ -42,6 +43,7 @@ SPARE_BYTES = 64 * 1024 * 1024
 MOST_STEPS = 40
 """So many steps can be undone one by one; older ones become one."""
 _PACKED = "apply-"
+_LOOK = "look.qcow2"
 
 
 class Draft:
@@ -89,6 +91,26 @@ class Draft:
         return tuple(disk.identity for disk in self._kept.disks)
 
     @property
+    def samples(self) -> tuple[str, ...]:
+        """Of every disk: a sample of its content when the draft was begun; empty for files."""
+        return tuple(disk.sample for disk in self._kept.disks)
+
+    def take_over(self, facts: Sequence[ImageFacts]) -> None:
+        """The user says that these are the disks on which the draft was begun, though their hosts cannot tell."""
+        disks = tuple(replace(d, identity=f.identity) for d, f in zip(self._kept.disks, facts, strict=True))
+        self._kept = replace(self._kept, disks=disks)
+        self._save()
+
+    def look_on(self, *sockets: Path) -> tuple[Path, ...]:
+        """A throw-away layer for each disk, above the draft as it is: what is kept is not written."""
+        self._join(sockets)
+        for number, socket in enumerate(sockets):
+            for name in self._kept.lowest:
+                put_on(self._path(number, name), socket)
+        below = self._kept.top if self._kept.pending else self._kept.done[-1].layer if self._kept.done else ""
+        return tuple(layers.new_top(_LOOK, below) for layers in self._layers)
+
+    @property
     def overlay(self) -> Path:
         """The (first) disk's top layer, which the appliance writes."""
         return self._path(0, self._kept.top)
@@ -122,10 +144,11 @@ class Draft:
         """Start a new, empty draft on the export behind ``socket``."""
         self.begin_all([facts], [socket])
 
-    def begin_all(self, facts: Sequence[ImageFacts], sockets: Sequence[Path]) -> None:
-        """The same for several disks that are edited together."""
+    def begin_all(self, facts: Sequence[ImageFacts], sockets: Sequence[Path], samples: Sequence[str] = ()) -> None:
+        """The same for several disks that are edited together. ``samples`` are those of devices, empty for files."""
         self._remove_files()
-        disks = tuple(DraftDisk(f.path, f.identity, f.virtual_size_bytes) for f in facts)
+        found = zip(facts, samples or [""] * len(facts), strict=True)
+        disks = tuple(DraftDisk(f.path, f.identity, f.virtual_size_bytes, sample) for f, sample in found)
         self._kept = Kept(id=secrets.token_hex(8), disks=disks)
         self._join(sockets)
         self._new_top()
@@ -263,6 +286,8 @@ class Draft:
     def close(self) -> None:
         """Give up the lock. A draft without changes leaves nothing behind, but the way back of an Apply."""
         self._remove_packed()
+        for look in self.folder.glob(f"disk?/{_LOOK}"):
+            look.unlink(missing_ok=True)
         if not (self._kept.steps or self._kept.pending):
             self.forget()
             with contextlib.suppress(OSError):

@@ -26,6 +26,8 @@ class DraftDisk:
     path: str
     identity: str
     size_bytes: int
+    sample: str = ""
+    """Of a device: ``device_sample``; empty for a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,10 @@ def load_with_source(folder: Path) -> tuple[Kept, dict[str, str]]:
 
 def _read(found: dict[str, Any]) -> Kept:
     steps = tuple(Step(str(s["layer"]), _changes(s["changes"])) for s in found["steps"])
-    disks = tuple(DraftDisk(str(d["path"]), str(d["identity"]), int(d["size_bytes"])) for d in found["disks"])
+    disks = tuple(
+        DraftDisk(str(d["path"]), str(d["identity"]), int(d["size_bytes"]), str(d.get("sample", "")))
+        for d in found["disks"]
+    )
     names = [str(found["top"]), *(s.layer for s in steps)]
     if any("/" in name for name in names):
         raise ValueError("a layer is outside the draft's folder")

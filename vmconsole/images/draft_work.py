@@ -28,7 +28,7 @@ from vmconsole.inventory.errors import ConsoleError, ImageError, ImageNoSpace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmconsole.images.messages import Applied, ImageOverview, SessionEvent
+    from vmconsole.images.messages import Applied, ImageOverview, OldDraft, SessionEvent
     from vmconsole.images.opening import OpenImage, Surroundings
     from vmconsole.inventory.errors import Explanation
 
@@ -47,7 +47,8 @@ class Hooks:
     current: Callable[[], OpenImage | None]
     tear_down: Callable[[], None]
     """End the appliance and the exports; keep the draft."""
-    reopen: Callable[[], ImageOverview]
+    reopen: Callable[..., ImageOverview]
+    """Perhaps with an ``OldDraft``."""
     """Open the image anew, whatever was before."""
     swap_layers: Callable[[OpenImage], ImageOverview]
     """Put the draft's layers below the running appliance. Raises ConsoleError."""
@@ -297,6 +298,10 @@ class DraftWork:
         draft.forget()
         draft.close()
         return self._hooks.reopen()
+
+    def open_again(self, old_draft: OldDraft) -> ImageOverview:
+        self._hooks.tear_down()
+        return self._hooks.reopen(old_draft)
 
     def _discard_unfinished(self, image: OpenImage) -> None:
         for facts in image.all_facts:

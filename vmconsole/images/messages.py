@@ -90,6 +90,17 @@ class ChangeVerb(enum.Enum):
     ATTRIBUTES = "attributes changed"
 
 
+class OldDraft(enum.Enum):
+    """What to do with a kept draft that does not fit the image any more, or of which nobody can tell."""
+
+    REFUSED = "refused"
+    """The image is opened without it, to look only."""
+    LOOKED_AT = "looked at"
+    """The draft's files are shown, on the image as it is now, to look only: they can be copied out."""
+    TRUSTED = "trusted"
+    """The user knows that nobody wrote to the device. Where its content says otherwise, it is refused all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSource:
     """Which image to open, and what the caller knows of it."""
@@ -206,6 +217,9 @@ class ImageOverview:
     """Changes of an earlier session were found and are part of what is shown."""
     snapshots: tuple[ImageSnapshot, ...] = ()
     """States that are kept inside the (first) image, oldest first."""
+    old_draft: str = ""
+    """A kept draft is in the way: ``unfit`` if the image was changed since, ``untold`` if nobody can tell; ``shown`` if
+    its files are what is shown. Empty otherwise."""
     unfinished_apply: str = ""
     """Words on an Apply that was cut off and that ``apply()`` finishes; empty when there is none."""
 

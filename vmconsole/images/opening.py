@@ -13,22 +13,23 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmconsole.images import requests
+from vmconsole.images import old_drafts, requests
 from vmconsole.images.client import GuestfsClient
 from vmconsole.images.disk import OpenDisk
 from vmconsole.images.draft import Draft, make_overlay
 from vmconsole.images.facts import Packing
 from vmconsole.images.kvm import Acceleration, acceleration, remember_failure
-from vmconsole.images.messages import ImageMode, ImageOverview
+from vmconsole.images.messages import ImageMode, ImageOverview, OldDraft
 from vmconsole.images.qmp import MONITOR
 from vmconsole.images.unpacking import Unpacked, unpack
-from vmconsole.inventory.errors import Explanation, ImageError, ImageInUse
+from vmconsole.inventory.errors import ImageError, ImageInUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from vmconsole.images.facts import ImageFacts
     from vmconsole.images.messages import Device, ImageSource, Usage
+    from vmconsole.inventory.errors import Explanation
     from vmconsole.links.base import Shell
 
 LAUNCH_DEADLINE_S = 900.0
@@ -57,14 +58,17 @@ class Surroundings:
 class OpenImage:
     """One image, or several disks of one guest, opened once and closed once."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, old_draft: OldDraft = OldDraft.REFUSED) -> None:
         self._around = around
+        self._wanted = old_draft
         self.client = around.new_client(on_progress=around.on_progress, on_end=around.on_lost)
         self._disks = [OpenDisk(s, around.shell, on_lost=around.on_lost) for s in around.source.disks]
         self._unpacked: list[Unpacked] = []
         self._contents: requests.Contents | None = None
         self._killed = threading.Event()
         self._draft: Draft | None = None
+        self._shown_draft: Draft | None = None
+        self._old_draft = ""
         self._acceleration = Acceleration(works=False)
         self._look_only_reason: Explanation | None = None
 
@@ -203,6 +207,8 @@ class OpenImage:
         self._around.on_step("Serving the image from its host")
         self._serve()
         draft, sockets = self._draft, self.sockets
+        if self._shown_draft is not None:
+            return self._shown_draft.look_on(*sockets), True
         if draft is None:
             overlays = tuple(socket.with_name("overlay.qcow2") for socket in sockets)
             for overlay, disk in zip(overlays, self._disks, strict=True):
@@ -211,7 +217,7 @@ class OpenImage:
         if draft.exists:
             draft.resume(*sockets)
             return draft.overlays, True
-        draft.begin_all(self.all_facts, sockets)
+        draft.begin_all(self.all_facts, sockets, old_drafts.samples_of(self._disks))
         return draft.overlays, False
 
     def _take_draft(self) -> None:
@@ -223,22 +229,16 @@ class OpenImage:
             return
         if not draft.exists or draft.identities == tuple(facts.identity for facts in self.all_facts):
             return
-        if len(draft.identities) != len(self._disks):
-            self._look_only_reason = Explanation(
-                f"There is a draft of this image that was begun with {len(draft.identities)} disks open together; "
-                f"now it is {len(self._disks)}.",
-                advice="Open the same disks as then to go on with it, or discard the draft.",
-                where=str(draft.folder),
-            )
-        else:
-            is_device = any(facts.is_block_device for facts in self.all_facts)
-            after_restart = " After a restart of its host, nobody can tell of a device." if is_device else ""
-            self._look_only_reason = Explanation(
-                "There is a draft of an older state of this image, and it does not fit the image any more.",
-                cause="The guest ran, or somebody else changed the image, since the draft was begun." + after_restart,
-                advice="Discard the draft to edit the image as it is now.",
-                where=str(draft.folder),
-            )
+        found = old_drafts.judge(draft, self._disks)
+        if found.is_untold and self._wanted is OldDraft.TRUSTED:
+            draft.take_over(self.all_facts)
+            return
+        self._look_only_reason = found.reason
+        self._old_draft = "untold" if found.is_untold else "unfit" if found.may_be_shown else ""
+        if found.may_be_shown and self._wanted is OldDraft.LOOKED_AT:
+            self._look_only_reason, self._old_draft = old_drafts.shown_words(draft), "shown"
+            self._shown_draft, self._draft = draft, None
+            return
         self._let_go_of_draft()
 
     def _let_go_of_draft(self) -> None:
@@ -248,7 +248,7 @@ class OpenImage:
 
     def _serve(self) -> None:
         """Serve with the lock; if another has it, beside him and to look only."""
-        shares = self._around.source.guest_is_running
+        shares = self._around.source.guest_is_running or self._shown_draft is not None
         try:
             for disk in self._disks:
                 disk.serve(shares=shares)
@@ -300,6 +300,7 @@ class OpenImage:
             speed_note=self._acceleration.note,
             confinement_note=self.client.confinement_note,
             draft_was_resumed=was_resumed,
+            old_draft=self._old_draft,
             snapshots=() if len(self._disks) > 1 else facts.snapshots,
             unfinished_apply=reason.what if is_unfinished and reason is not None else "",
         )
@@ -329,6 +330,8 @@ class OpenImage:
             if not keep_draft:
                 self._draft.forget()
             self._let_go_of_draft()
+        if self._shown_draft is not None:
+            self._shown_draft.close()
 
 
 def _named(device: Device, sources: Mapping[str, ImageSource]) -> Device:

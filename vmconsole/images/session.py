@@ -26,6 +26,7 @@ from vmconsole.images.messages import (
     FileContent,
     Folder,
     ImageMode,
+    OldDraft,
     Ownership,
     Progressed,
     SessionState,
@@ -226,6 +227,11 @@ class ImageSession:
         """Bring back what was undone, until something else is changed."""
         return self._jobs.submit(lambda: self._work.go(steps))
 
+    def open_again(self, old_draft: OldDraft) -> Future[ImageOverview]:
+        """Open the image anew, with a kept draft that was refused (``ImageOverview.old_draft``): to look at its files,
+        or, if nobody can tell and the user can, to go on with it; or without it again. Takes as long as ``open()``."""
+        return self._jobs.submit(lambda: self._work.open_again(old_draft))
+
     def discard(self) -> Future[ImageOverview]:
         """Forget all changes of the draft and show the image as it is. Takes as long as ``open()``."""
         return self._jobs.submit(self._work.discard)
@@ -285,13 +291,13 @@ class ImageSession:
 
     # What follows runs on the session's thread, unless it says otherwise.
 
-    def _open(self) -> ImageOverview:
+    def _open(self, old_draft: OldDraft = OldDraft.REFUSED) -> ImageOverview:
         with self._lock:
             if self._state not in _MAY_OPEN:
                 raise ImageError("The image is open already.", where=self._source.path)
             self._state = SessionState.OPENING
         self._tear_down(keep_draft=True)
-        image = OpenImage(self._around)
+        image = OpenImage(self._around, old_draft)
         with self._lock:
             self._image = image
         try:
@@ -420,11 +426,11 @@ class ImageSession:
         self._announce_changes(draft)
         return done
 
-    def _reopen(self) -> ImageOverview:
+    def _reopen(self, old_draft: OldDraft = OldDraft.REFUSED) -> ImageOverview:
         with self._lock:
             if self._state is not SessionState.CLOSED:
                 self._state = SessionState.NEW
-        return self._open()
+        return self._open(old_draft)
 
     def _swap_layers(self, image: OpenImage) -> ImageOverview:
         assert self._overview is not None

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QCheckBox, QWidget
 
-from vmconsole.images.messages import Applied, ImageOverview, SessionState
+from vmconsole.images.messages import Applied, ImageOverview, OldDraft, SessionState
 from vmconsole.inventory.errors import Explanation
 from vmconsole.ui.image_editor import names, questions
 
@@ -122,6 +122,17 @@ class DraftActions(QObject):
         """Discard what is in the way of editing: a draft that does not fit any more, or an Apply that was cut off."""
         told = [reason.what, reason.cause] if reason is not None else []
         questions.ask_discard(self._window, [t for t in told if t], self._discard)
+
+    def open_again(self, old_draft: OldDraft) -> None:
+        """With a kept draft that was refused, or without it again."""
+        self._viewer.revert_text()
+        self.began.emit(self.tr("Opening {disk}").format(disk=names.shown(self._where)))
+        opening = self._desk.session.open_again(old_draft)
+        self._desk.ask(opening, self.opened.emit, failed=self.failed_to_open.emit, cancelled=self._on_cancelled)
+
+    def ask_trust(self) -> None:
+        """Go on with a draft of a device whose host was restarted: only the user can know."""
+        questions.ask_trust(self._window, self._where, lambda: self.open_again(OldDraft.TRUSTED))
 
     def _discard(self) -> None:
         self._viewer.revert_text()

@@ -93,6 +93,21 @@ def ask_take_back(parent: QWidget, where: str, changes: Sequence[str], take_back
     return box
 
 
+def ask_trust(parent: QWidget, where: str, trust: Callable[[], object]) -> Question:
+    text = parent.tr("Was nothing written to {disk} since the draft was begun?").format(disk=names.shown(where))
+    more = parent.tr(
+        "Its host was restarted, so it cannot tell. If the guest ran, or another machine wrote to this storage, to "
+        "apply the draft would destroy the filesystem. If you are not sure, look at the draft instead, and copy out "
+        "what you need."
+    )
+    box = Question(parent, parent.tr("Go on with the draft"), text, more)
+    box.setIcon(QMessageBox.Icon.Warning)
+    box.answer(parent.tr("&Nothing Was Written: Go On"), QMessageBox.ButtonRole.DestructiveRole, trust)
+    box.answer(parent.tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+    box.open()
+    return box
+
+
 def ask_discard(parent: QWidget, changes: Sequence[str], discard: Callable[[], object]) -> Question:
     text = parent.tr("Forget the whole draft? This is lost:")
     box = Question(parent, parent.tr("Discard the draft"), text, listed(changes, parent.tr("and {n} more")))

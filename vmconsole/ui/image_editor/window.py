@@ -13,7 +13,15 @@ from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
-from vmconsole.images.messages import Change, ImageMode, ImageOverview, ImageSource, SessionState, StateChanged
+from vmconsole.images.messages import (
+    Change,
+    ImageMode,
+    ImageOverview,
+    ImageSource,
+    OldDraft,
+    SessionState,
+    StateChanged,
+)
 from vmconsole.ui.error_help import ErrorHelp
 from vmconsole.ui.error_view import NOBODY
 from vmconsole.ui.image_editor import names
@@ -102,6 +110,18 @@ class ImageEditorWindow(QMainWindow):
         self.banner = Strip(self.tr("What is safe"), parent=self)
         self.finish_button = self.banner.add_button(
             self.tr("&Finish the Apply"), self._on_finish, tip=self.tr("Go on where the earlier Apply was cut off")
+        )
+        self.look_button = self.banner.add_button(
+            self.tr("&Look at the Draft"), self._on_look,
+            tip=self.tr("Show the files of the kept draft, to copy them out; nothing is written"),
+        )  # fmt: skip
+        self.trust_button = self.banner.add_button(
+            self.tr("&Go On With the Draft…"),
+            self._on_trust,
+            tip=self.tr("If you know that nobody wrote to the device"),
+        )
+        self.leave_button = self.banner.add_button(
+            self.tr("Leave the D&raft"), self._on_leave, tip=self.tr("Show the disk as it is again; the draft is kept")
         )
         self.drop_button = self.banner.add_button(
             self.tr("&Discard the Draft…"), self._on_drop, tip=self.tr("Forget the draft, and open the disk as it is")
@@ -253,6 +273,9 @@ class ImageEditorWindow(QMainWindow):
     def _say_what_is_safe(self, overview: ImageOverview) -> None:
         self.finish_button.setVisible(bool(overview.unfinished_apply))
         self.drop_button.setVisible(bool(overview.unfinished_apply) or self._is_about_the_draft(overview.mode_reason))
+        self.look_button.setVisible(overview.old_draft in {"unfit", "untold"})
+        self.trust_button.setVisible(overview.old_draft == "untold")
+        self.leave_button.setVisible(overview.old_draft == "shown")
         if overview.mode is ImageMode.DRAFT:
             resumed = self.tr("Changes of an earlier time are in it.") if overview.draft_was_resumed else ""
             headline = self.tr("Editing a draft: nothing is written to the disk until Apply.")
@@ -272,6 +295,15 @@ class ImageEditorWindow(QMainWindow):
 
     def _on_finish(self) -> None:
         self.draft_actions.finish_apply()
+
+    def _on_look(self) -> None:
+        self.draft_actions.open_again(OldDraft.LOOKED_AT)
+
+    def _on_leave(self) -> None:
+        self.draft_actions.open_again(OldDraft.REFUSED)
+
+    def _on_trust(self) -> None:
+        self.draft_actions.ask_trust()
 
     def _on_drop(self) -> None:
         self.draft_actions.ask_discard_unseen(self.overview.mode_reason if self.overview is not None else None)
