@@ -44,6 +44,9 @@ class OneGuest:
     def node(self) -> NodeFacts:
         return NodeFacts("kvm1", 4, 2**34, {})
 
+    def cpu_map(self) -> tuple[bool, ...]:
+        return (True,) * 4
+
     def set_limits(self, _uuid: str, setter: LimitSetter, *, stored: bool) -> None:
         self.asked.append((setter, stored))
 
@@ -105,6 +108,36 @@ def test_a_cap_that_no_kernel_takes_is_not_even_asked_for(cap: CpuCap, cap_param
     """libvirt's LXC driver puts it into the stored definition, and the container does not start any more."""
     with pytest.raises(OutOfRange):
         asked(one("guest_cap", cap), cap_parameter=cap_parameter)
+
+
+class WithGaps(OneGuest):
+    """A host whose second threads are off: four CPUs of eight."""
+
+    def cpu_map(self) -> tuple[bool, ...]:
+        return (True, False) * 4
+
+
+class Untold(OneGuest):
+    def cpu_map(self) -> tuple[bool, ...]:
+        raise Unsupported("This driver does not tell.")
+
+
+@pytest.mark.parametrize(
+    ("host", "value", "cpumap"),
+    [
+        (WithGaps, "4,6", (False, False, False, False, True, False, True, False)),
+        (WithGaps, None, (True, False) * 4),
+        (Untold, "1", (False, True, False, False)),
+        (Untold, None, (True,) * 4),
+    ],
+)
+def test_a_pinning_reaches_all_cpus_of_a_host_with_gaps(
+    host: type[OneGuest], value: Value, cpumap: tuple[bool, ...]
+) -> None:
+    guest = host()
+    LibvirtVerbs(cast(Connection, guest), HOST).write_limits("a", one("vcpu_pin", value, "0"), stored=False)
+    ((setter, _),) = guest.asked
+    assert setter.arguments == (0, cpumap)
 
 
 class Squeezing(OneGuest):

@@ -236,6 +236,11 @@ class Connection:
             secure = _is_secure(raw)
             return NodeFacts(raw.getHostname(), int(info[2]), int(info[1]) * 1024 * 1024, versions, is_secure=secure)
 
+    def cpu_map(self) -> tuple[bool, ...]:
+        """Which of the host's CPUs are online, by their numbers. Raises OperationRefused where a driver cannot tell."""
+        with self._call("ask which CPUs the host has") as raw:
+            return tuple(map(bool, raw.getCPUMap(0)[1]))
+
     def domain_rows(self) -> list[DomainRow]:
         """All domains in two calls, where the driver has bulk statistics; more calls where it does not."""
         with self._call("list the guests") as raw:

@@ -18,7 +18,7 @@ from vmconsole.quotas.sets import parse_set
 from vmconsole.quotas.table import BY_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 NO_QUOTA = -1
 """The one «unlimited» that libvirt takes on cgroup v1 and v2."""
@@ -44,8 +44,8 @@ class LimitSetter:
     """Names of libvirt's constants beside LIVE or CONFIG."""
 
 
-def setter_of(write: LimitWrite, *, host_cpus: Callable[[], int], cap_parameter: str) -> LimitSetter:
-    """Raises OutOfRange for a cap that no kernel takes. ``host_cpus`` tells how many a CPU map has, and is asked for a
+def setter_of(write: LimitWrite, *, host_cpus: Callable[[], Sequence[bool]], cap_parameter: str) -> LimitSetter:
+    """Raises OutOfRange for a cap that no kernel takes. ``host_cpus`` tells which CPUs are online, and is asked for a
     pinning only; ``cap_parameter`` as in ``inventory.facts.Host``."""
     call, values = Call[write.call], dict(write.values)
     if call in _PLAIN:
@@ -68,9 +68,10 @@ def setter_of(write: LimitWrite, *, host_cpus: Callable[[], int], cap_parameter:
     return LimitSetter(_TYPED[call], (parameters,))
 
 
-def _pinning(call: Call, target: str, value: Value, host_cpus: int) -> LimitSetter:
-    chosen = parse_set(value) if isinstance(value, str) else frozenset(range(host_cpus))
-    cpumap = tuple(number in chosen for number in range(host_cpus))
+def _pinning(call: Call, target: str, value: Value, online: Sequence[bool]) -> LimitSetter:
+    """A host whose second threads are off has gaps in its numbers: the map is as long as the highest asks."""
+    chosen = parse_set(value) if isinstance(value, str) else None
+    cpumap = tuple(there if chosen is None else number in chosen for number, there in enumerate(online))
     if call is Call.PIN_EMULATOR:
         return LimitSetter("pinEmulator", (cpumap,))
     return LimitSetter("pinVcpuFlags" if call is Call.PIN_VCPU else "pinIOThread", (int(target), cpumap))

@@ -59,7 +59,7 @@ class LibvirtVerbs:
         """``cap_parameter`` as in ``inventory.facts.Host``; ``shell`` of the same host, where there is one."""
         self._connection = connection
         self._shell = shell
-        self._cpus: int | None = None
+        self._online: tuple[bool, ...] | None = None
         self._cap_parameter = cap_parameter
         self._host = host
 
@@ -96,10 +96,14 @@ class LibvirtVerbs:
             wide = LimitSetter("setBlkioParameters", ({"weight": for_systemd(weight)},))
             self._connection.set_limits(uuid, wide, stored=False)
 
-    def _host_cpus(self) -> int:
-        if self._cpus is None:
-            self._cpus = self._connection.node().cpus or 1
-        return self._cpus
+    def _host_cpus(self) -> tuple[bool, ...]:
+        """Which CPUs are online; where the driver does not tell, as many as it counts."""
+        if self._online is None:
+            try:
+                self._online = self._connection.cpu_map()
+            except OperationRefused:
+                self._online = (True,) * (self._connection.node().cpus or 1)
+        return self._online
 
     def memory_used_kib(self, uuid: str) -> int | None:
         """As ``HostVerbs.memory_used_kib``: what the guest's process holds, which is most of its cgroup."""
@@ -159,7 +163,9 @@ class LibvirtVerbs:
 
     def _is_every(self, chosen: Value) -> bool:
         try:
-            return isinstance(chosen, str) and parse_set(chosen).issuperset(range(self._host_cpus()))
+            return isinstance(chosen, str) and parse_set(chosen).issuperset(
+                number for number, there in enumerate(self._host_cpus()) if there
+            )
         except OutOfRange:
             return False
 
