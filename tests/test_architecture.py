@@ -6,13 +6,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "vmconsole"
@@ -146,6 +147,55 @@ def test_a_start_with_the_lock_is_found() -> None:
     assert not starts_of("from vmconsole.links.children import run\nrun(['x'])\nx: subprocess.Popen[bytes]")
 
 
+def module_name(path: Path) -> str:
+    inside = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(inside[:-1] if inside[-1] == "__init__" else inside)
+
+
+def imports_inside(texts: Mapping[str, str]) -> dict[str, set[str]]:
+    """Module → those of the given modules that it imports, at its top, inside functions, or for types only."""
+    found: dict[str, set[str]] = {}
+    for name, text in texts.items():
+        wanted: set[str] = set()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                wanted |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                wanted |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+        found[name] = wanted & texts.keys() - {name}
+    return found
+
+
+def circle(texts: Mapping[str, str]) -> tuple[str, ...]:
+    """Modules that import each other in a circle, in the order of the imports; empty if there are none."""
+    try:
+        list(TopologicalSorter(imports_inside(texts)).static_order())
+    except CycleError as error:
+        return tuple(reversed(error.args[1]))
+    return ()
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "app", "tests"])
+def test_no_modules_import_each_other_in_a_circle(room: str) -> None:
+    """Nor for types only: what two modules share stands below both. Between rooms it is the table that forbids it."""
+    folder = ROOT / "tests" if room == "tests" else PACKAGE / room
+    assert not circle({module_name(path): path.read_text("utf-8") for path in folder.rglob("*.py")})
+
+
+def test_no_rooms_may_import_each_other_in_a_circle() -> None:
+    assert [*TopologicalSorter(ROOMS).static_order()]  # CycleError otherwise
+
+
+def test_a_circle_is_found_wherever_the_import_stands() -> None:
+    types = "if TYPE_CHECKING:\n    from a.one import One"
+    late = "def f():\n    from a import one"
+    assert circle({"a.one": "from a.two import Two", "a.two": types}) in {
+        ("a.one", "a.two", "a.one"), ("a.two", "a.one", "a.two"),
+    }  # fmt: skip
+    assert circle({"a.one": "import a.two", "a.two": "import a.three", "a.three": late})
+    assert not circle({"a.one": "import a.two, a.three", "a.two": "import a.three", "a.three": "import os"})
+
+
 def test_everything_but_the_window_can_be_imported_without_qt() -> None:
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -168,5 +218,6 @@ def test_every_file_says_its_licence_and_why_it_is_there() -> None:
 
 
 def test_no_file_becomes_the_program() -> None:
-    too_long = {str(p.relative_to(ROOT)): n for p in sources() if (n := p.read_text("utf-8").count("\n")) > 500}
+    files = [*sources(), *(ROOT / "tests").rglob("*.py")]
+    too_long = {str(p.relative_to(ROOT)): n for p in files if (n := p.read_text("utf-8").count("\n")) > 500}
     assert not too_long
