@@ -14,6 +14,7 @@ from vmconsole.inventory.topology import BlockDevice
 from vmconsole.quotas.problems import Problem
 from vmconsole.quotas.rows import Place
 from vmconsole.quotas.rules import problems
+from vmconsole.quotas.settled import settled
 from vmconsole.quotas.situation import Situation
 
 MIB = 1024
@@ -52,6 +53,19 @@ def test_what_counts_swap_alone_says_so() -> None:
     assert "1.50 GiB is the most swap alone here" in problem.what
     assert "2.50 GiB" in problem.what
     assert told(running("v1"), wanted) == []
+
+
+def test_a_weight_is_not_taken_away_where_the_usual_one_is_not_known() -> None:
+    """libvirt takes no zero, and 1024 on one host is 100 on another."""
+    weight = LimitRef("cpu_weight")
+    (problem,) = told(running(""), {weight: None})
+    assert "not known" in problem.what
+    assert told(running(""), {weight: 500}) == []
+    assert told(running(""), {weight: None}, Place.STORED) == []
+    for layout in ("v1", "v2"):
+        host = running(layout)
+        assert told(host, {weight: None}) == []
+        assert told(host, settled(host, Place.LIVE, {weight: None})) == []
 
 
 def on_network(rates: tuple[tuple[str, int], ...] | None, *, floor: int | None = None) -> Situation:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vmconsole.quotas import rules_cpu, rules_disk, rules_memory, rules_net
 from vmconsole.quotas.plan import differences
 from vmconsole.quotas.problems import Problem
-from vmconsole.quotas.rows import Place
+from vmconsole.quotas.rows import Kind, Place
 from vmconsole.quotas.situation import unavailable
 from vmconsole.quotas.table import row_of
 from vmconsole.quotas.words import shown
@@ -35,7 +35,7 @@ def problems(situation: Situation, place: Place, wanted: Mapping[LimitRef, Value
         return tuple(_refused(ref, situation, place) for ref in changed)
     after = before.changed(changed)
     found = [_refused(ref, situation, place) for ref in changed if unavailable(row_of(ref), situation, place)]
-    found += [problem for ref, value in changed.items() for problem in _out_of_range(ref, value, situation)]
+    found += [problem for ref, value in changed.items() for problem in _out_of_range(ref, value, situation, place)]
     known = {problem.what for problem in _broken(before, situation, place)}
     found += [p for p in _broken(after, situation, place) if p.ref in changed or p.what not in known]
     return tuple(found)
@@ -55,13 +55,19 @@ def _refused(ref: LimitRef, situation: Situation, place: Place) -> Problem:
     return Problem(ref, f"{row.title} cannot be changed {when}: {reason}", advice=advice)
 
 
-def _out_of_range(ref: LimitRef, value: Value, situation: Situation) -> Iterator[Problem]:
+def _out_of_range(ref: LimitRef, value: Value, situation: Situation, place: Place) -> Iterator[Problem]:
     row = row_of(ref)
     found = row.range_on(situation.layout)
     if ref.target not in situation.targets(row.scope):
         yield Problem(ref, f"{situation.guest.name} has no {row.scope.value} {ref.target}.", advice="Look again.")
     if value is None and row.none_words == "unknown":
         yield Problem(ref, f"{row.title} must have a value.", "No guest is without.", "Give a number.")
+    if value is None and row.kind is Kind.WEIGHT and place is Place.LIVE and found and found.default is None:
+        yield Problem(
+            ref, f"{row.title}: the usual one of {situation.host.name} is not known.",
+            "It differs between cgroup v1 and v2, and without a shell there the console cannot tell which it has.",
+            "Give a number, or take the weight away for the next boot.",
+        )  # fmt: skip
     if found is None or not isinstance(value, int) or found.low <= value <= found.high:
         return
     yield Problem(
