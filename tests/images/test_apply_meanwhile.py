@@ -284,3 +284,33 @@ def test_a_journal_that_another_user_made_is_none(
         applier(shell, facts).carry(draft.overlay, record(draft))
     assert "not ours" in refused.value.explanation.said
     assert disks.fingerprint(image) == before
+
+
+@pytest.fixture
+def squashed(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem on which all belongs to one other user, whoever makes it."""
+    place, disk = tmp_path / "squashed", tmp_path / "squashed.raw"
+    place.mkdir()
+    disks.run("truncate", "-s", "40M", disk)
+    disks.run("mkfs.ntfs", "-F", "-q", "-Q", disk)
+    disks.run("ntfs-3g", "-o", "uid=65534,gid=65534,umask=000", disk, place)
+    yield place
+    unmount = ["umount", str(place)]
+    disks.until(
+        lambda: subprocess.run(unmount, capture_output=True, check=False).returncode == 0, what="it is unmounted"
+    )
+
+
+def test_a_server_may_give_all_to_another_user(shell: LocalShell, squashed: Path, tmp_path: Path) -> None:
+    """As NFS does with all_squash: the journal is ours nevertheless."""
+    image = disks.qcow2(squashed / "disk.qcow2")
+    draft, facts = drafted(shell, image, tmp_path / "work")
+    cut_off(shell, draft, facts)
+    seen = look(shell, image)
+    assert seen.unfinished is not None
+    again = applier(shell, seen)
+    again.await_end()
+    again.clean()
+    assert has_the_draft(image)
+    assert os.listdir(squashed) == ["disk.qcow2"]
+    draft.close()

@@ -62,9 +62,15 @@ if [ -b "$r" ]; then j=/var/tmp/$j; else j=$(dirname -- "$r")/$j; fi; printf '%s
 """Of an image ``$r`` (links followed): prints where its journal is, and puts it into ``$j``. Beside a file; in
 /var/tmp for a device."""
 
-_OURS = 'ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }'
+_OURS = """\
+ours() {
+  [ -d "$1" ] && [ ! -L "$1" ] || return
+  [ -O "$1" ] && return
+  _t=$(mktemp -d "$1.XXXXXX") && _u=$(stat -c %u "$_t") && rmdir "$_t" && [ "$(stat -c %u "$1")" = "$_u" ]
+}"""
 """Shell function: whether a journal was made by this user of the host. Another could make one for us to finish, in
-/var/tmp and wherever else he may write."""
+/var/tmp and wherever else he may write. But a server may give all that we make to somebody else (exports(5),
+all_squash)."""
 _HELD = 'held() { [ -e "$1/lock" ] && ! { flock -n -s 8; } 8<"$1/lock"; }'
 """Shell function: whether somebody works on a journal."""
 _HOLD = f"""\
@@ -80,7 +86,9 @@ console left behind ends by itself when it has read all that was sent, so others
 _BUSY = "{ echo 'another Apply is running' >&2; exit 75; }"
 
 STATE_COMMAND = f"""\
-{_HELD}; {_OURS}; ours "$j" || j=/dev/null
+{_HELD}
+{_OURS}
+ours "$j" || j=/dev/null
 head -c 65536 "$j/record.json" 2>/dev/null | tr -d '\\n'; echo
 head -c 20 "$j/result" 2>/dev/null | tr -d '\\0 \\n'; echo
 if held "$j"; then echo running; else echo; fi
