@@ -16,7 +16,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmconsole.images import journal, qemu_walls, vmdk
+from vmconsole.images import journal, lz4_frames, qemu_walls, vmdk
 from vmconsole.images.hints import explained
 from vmconsole.images.messages import ImageSnapshot
 from vmconsole.inventory.errors import ImageDamaged, ImageUnreadable
@@ -44,6 +44,8 @@ class Packing(enum.Enum):
     """How images are packed that QEMU does not know (Android's)."""
 
     NONE = ""
+    LZ4 = "lz4"
+    """An image or a tar in LZ4 frames."""
     SPARSE = "sparse"
     """An Android sparse image."""
     TAR = "tar"
@@ -236,6 +238,8 @@ def _packing(magic: str, path: str) -> Packing:
     """Of the first four bytes and the five at 257. Sources: Android's sparse_format.h; tar(5), «ustar»."""
     if magic.startswith("3aff26ed"):
         return Packing.SPARSE
+    if magic.startswith(lz4_frames.MAGIC.hex()) and path.endswith(".lz4"):
+        return Packing.LZ4
     is_tar = magic.endswith("7573746172") or (magic.startswith("1f8b") and _TAR_NAME.search(path) is not None)
     is_backup = magic.startswith("414e4452") and path.endswith(".ab")  # «ANDR» of «ANDROID BACKUP»
     return Packing.TAR if is_tar or is_backup else Packing.NONE

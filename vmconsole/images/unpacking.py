@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmconsole.images import android_sparse, archives, names
+from vmconsole.images import android_sparse, archives, lz4_frames, names
 from vmconsole.images.facts import Packing
 from vmconsole.images.hints import explained
 from vmconsole.images.messages import ImageSource
@@ -134,6 +134,8 @@ class _Unpacking:
                 yield self._streamed(self._facts.path, posixpath.basename(self._facts.path))
             case Packing.FOLDER:
                 yield from self._of_folder()
+            case Packing.LZ4:
+                yield from self._of_lz4(self._facts.path, posixpath.basename(self._facts.path))
             case _:
                 yield from self._of_archive(self._facts.path)
 
@@ -152,6 +154,40 @@ class _Unpacking:
         if not found:
             self.left_out.clear()
             yield from self._of_parts(name, [path])
+
+    def _of_lz4(self, path: str, name: str) -> Iterator[tuple[ImageSource, Shell]]:
+        """An image in LZ4, or else an archive: which of them shows when it is read."""
+        inner = name.removesuffix(".lz4")
+        with self._in_lz4(inner), self._cat(path) as packed:
+            stream = archives.Joined(b"", lz4_frames.Unpacked(packed)).peeked(_HEAD_BYTES)
+            if not archives.is_archive(stream.start, inner):
+                yield self._copied(stream, inner), self.local
+                return
+        with self._in_lz4(inner), self._cat(path) as packed:
+            found = tuple(self._of_tar(lz4_frames.Unpacked(packed)))
+        if found:
+            yield from found
+            return
+        self.left_out.clear()
+        if not archives.can_be_packed():
+            self.left_out.append(name)
+            return
+        with self._in_lz4(inner), self._cat(path) as packed, self._files_image() as made:
+            self._add(made, lz4_frames.Unpacked(packed), inner)
+            yield self._finished(made, inner), self.local
+
+    @contextlib.contextmanager
+    def _in_lz4(self, name: str) -> Iterator[None]:
+        if not lz4_frames.can_be_read():
+            raise ImageUnreadable(
+                "The backup is packed with LZ4, which cannot be read here.",
+                advice="Install liblz4 on this computer (`apt install liblz4-1`).",
+                where=self._facts.path,
+            )
+        try:
+            yield
+        except lz4_frames.BadLz4 as error:
+            raise self._in_archive(ImageDamaged("The LZ4 data is damaged.", said=str(error)), name) from error
 
     def _siblings(self, path: str) -> list[str]:
         """The parts of the archive of which this is the first, in order."""
@@ -215,6 +251,8 @@ class _Unpacking:
             start = bytes.fromhex(head.decode())
             if start.startswith(android_sparse.MAGIC):
                 yield self._streamed(path, name)
+            elif start.startswith(lz4_frames.MAGIC) and name.endswith(".lz4"):
+                yield from self._of_lz4(path, name)
             elif _is_filesystem(start):
                 where = self._shell.where
                 yield ImageSource(path, "raw", where=where, is_read_only=True, target=_short(name)), self._shell
@@ -225,7 +263,7 @@ class _Unpacking:
         for name, paths in parts.items():
             yield from self._of_parts(name, paths)
 
-    def _of_tar(self, stream: IO[bytes]) -> Iterator[tuple[ImageSource, Shell]]:
+    def _of_tar(self, stream: android_sparse.Stream) -> Iterator[tuple[ImageSource, Shell]]:
         with contextlib.ExitStack() as stack:
             made: dict[str, archives.FilesImage] = {}
             try:
@@ -235,6 +273,9 @@ class _Unpacking:
                         if file is None:
                             continue
                         head = file.read(_HEAD_BYTES)
+                        if head.startswith(lz4_frames.MAGIC) and member.name.endswith(".img.lz4"):
+                            yield self._member_in_lz4(archives.Joined(head, file), member.name), self.local
+                            continue
                         if head.startswith(android_sparse.MAGIC) or _is_filesystem(head):
                             yield self._copied(archives.Joined(head, file), member.name), self.local
                         elif _is_whole_archive(head, member.name) and archives.can_be_packed():
@@ -247,6 +288,10 @@ class _Unpacking:
                 raise ImageDamaged("The archive is damaged.", where=self._facts.path, said=str(error)) from error
             for name, image in made.items():
                 yield self._finished(image, name), self.local
+
+    def _member_in_lz4(self, packed: android_sparse.Stream, name: str) -> ImageSource:
+        with self._in_lz4(name):
+            return self._copied(lz4_frames.Unpacked(packed), name)
 
     def _streamed(self, path: str, name: str) -> tuple[ImageSource, Shell]:
         with self._cat(path) as stream:
@@ -278,6 +323,9 @@ class _Unpacking:
     def _copy(self, stream: android_sparse.Stream, out: IO[bytes]) -> None:
         while part := stream.read(_CHUNK):
             self._wrote(len(part))
+            if self._written > archives.MOST_BYTES:  # holes take no room
+                most = f"There is more than {archives.MOST_BYTES >> 40} TiB in it."
+                raise ImageUnreadable(most, advice="Unpack it where there is room.", where=self._facts.path)
             if part.count(0) == len(part):
                 out.seek(len(part), 1)
             else:
