@@ -100,7 +100,7 @@ def partitioned(image: Path, layout: str, parts: dict[int, Path]) -> None:
 
 
 def encrypt(raw: Path, image: Path) -> None:
-    """qemu-img measures the processor for it, and sometimes fails to: then again."""
+    """LUKS1, opened by ``KEY``. qemu-img measures the processor for it, and sometimes fails to: then again."""
     command = [
         "qemu-img", "convert", "-q", "-f", "raw", "-O", "luks", "--object", f"secret,id=s,data={KEY}", "-o",
         "key-secret=s,iter-time=10", str(raw), str(image),

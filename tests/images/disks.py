@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def run(*command: str | Path) -> str:
@@ -42,6 +43,17 @@ def start_qemu(image: Path, image_format: str = "qcow2") -> subprocess.Popen[byt
     process.stdin.flush()
     assert b"return" in process.stdout.readline()
     return process
+
+
+@contextlib.contextmanager
+def in_use(image: Path) -> Iterator[None]:
+    """As ``start_qemu``, for a while."""
+    process = start_qemu(image)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def ext4(folder: Path, image: Path, *, size: str = "400M", label: str = "root") -> Path:
@@ -116,3 +128,16 @@ def guestfish(image: Path, *commands: str, mount: str = "/dev/sda") -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode(errors="surrogateescape")
+
+
+def nbd_pid(image: Path) -> int:
+    """Of the server of an image of this machine."""
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except FileNotFoundError:
+            continue
+        if words[0].endswith(b"qemu-nbd") and os.fsencode(image) in words:
+            return int(name)
+    raise AssertionError("no qemu-nbd serves it")

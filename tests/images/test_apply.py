@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.images import disks
+from tests.images.shells import ShellInFront
 from vmconsole.images import apply as apply_module
 from vmconsole.images import journal
 from vmconsole.images.apply import Apply, check_users
@@ -144,16 +145,12 @@ def test_a_changed_image_is_refused(shell: LocalShell, image: Path, tmp_path: Pa
 
 def test_a_locked_image_is_refused_and_stays_as_it_was(shell: LocalShell, image: Path, tmp_path: Path) -> None:
     draft, facts = drafted(shell, image, tmp_path / "work")
-    qemu = disks.start_qemu(image)
-    try:
+    with disks.in_use(image):
         facts = look_at(shell, ImageSource(str(image), "qcow2"))
         with pytest.raises(ImageInUse) as refused:
             carry_and_commit(applier(shell, facts), draft)
         assert "lock" in refused.value.explanation.said
         assert not os.path.exists(facts.journal_folder)
-    finally:
-        qemu.kill()
-        qemu.communicate()
     assert not has_the_draft(image)
     draft.close()
 
@@ -162,15 +159,11 @@ def test_a_guest_that_starts_at_the_last_moment_wins(shell: LocalShell, image: P
     draft, facts = drafted(shell, image, tmp_path / "work")
     apply = applier(shell, facts)
     apply.carry(draft.overlay, record(draft))
-    qemu = disks.start_qemu(image)
-    try:
+    with disks.in_use(image):
         with pytest.raises(ImageInUse, match="as it was") as refused:
             apply.commit(expects_unchanged=True)
         assert "lock" in refused.value.explanation.said
         assert not os.path.exists(facts.journal_folder)
-    finally:
-        qemu.kill()
-        qemu.communicate()
     assert not has_the_draft(image)
     draft.close()
 
@@ -254,11 +247,12 @@ def test_a_cancelled_carry_leaves_nothing(shell: LocalShell, image: Path, tmp_pa
     draft.close()
 
 
-class DyingShell:
+class DyingShell(ShellInFront):
     """This machine, until the link dies: before the first command that contains ``word``, or right after it."""
 
     def __init__(self, shell: LocalShell, word: str, *, after: bool) -> None:
-        self._shell, self._word, self._after = shell, word, after
+        super().__init__(shell)
+        self._word, self._after = word, after
         self.is_dead = False
 
     where, is_local = "kvm9", False
@@ -273,15 +267,6 @@ class DyingShell:
             self.is_dead = True
             raise LinkLost("The link died.")
         return done
-
-    def popen(self, command: str) -> subprocess.Popen[bytes]:
-        return self._shell.popen(command)
-
-    def forward_socket(self, local: Path, remote: str) -> None:
-        self._shell.forward_socket(local, remote)
-
-    def cancel_forward(self, local: Path, remote: str) -> None:
-        self._shell.cancel_forward(local, remote)
 
 
 class SpoilingShell(DyingShell):

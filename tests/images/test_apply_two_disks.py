@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.images import disks
+from tests.images.shells import ShellInFront
 from tests.images.stand_in import Place
 from vmconsole.images.facts import look_at
 from vmconsole.inventory.errors import ConsoleError, ImageDamaged, ImageError, ImageInUse, LinkLost
@@ -41,13 +42,12 @@ def place(tmp_path: Path) -> Place:
     return place
 
 
-class NthShell:
+class NthShell(ShellInFront):
     """This machine; at the ``nth`` command that contains ``word`` something happens first, else the link dies."""
 
-    where, is_local = "kvm1", True
-
     def __init__(self, shell: LocalShell, word: str, nth: int) -> None:
-        self._shell, self._word, self._left = shell, word, nth
+        super().__init__(shell)
+        self._word, self._left = word, nth
         self.is_dead = False
         self.instead = self._die
 
@@ -63,15 +63,6 @@ class NthShell:
             if not self._left:
                 self.instead(command)
         return self._shell.run(command, deadline_s=deadline_s, feed=feed)
-
-    def popen(self, command: str) -> subprocess.Popen[bytes]:
-        return self._shell.popen(command)
-
-    def forward_socket(self, local: Path, remote: str) -> None:
-        self._shell.forward_socket(local, remote)
-
-    def cancel_forward(self, local: Path, remote: str) -> None:
-        self._shell.cancel_forward(local, remote)
 
 
 class Story:

@@ -140,23 +140,11 @@ def test_a_text_file_is_no_image(shell: LocalShell, tmp_path: Path) -> None:
 def test_a_killed_server_is_announced(shell: LocalShell, image: Path) -> None:
     losses: list[ImageError] = []
     export = served(shell, image, losses=losses)
-    os.kill(nbd_pid(image), 9)
+    os.kill(disks.nbd_pid(image), 9)
     disks.until(lambda: bool(losses), what="the loss is announced")
     assert "not served" in losses[0].explanation.what
     export.close()
     assert len(losses) == 1
-
-
-def nbd_pid(image: Path) -> int:
-    for name in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")
-        except FileNotFoundError:
-            continue
-        if words[0].endswith(b"qemu-nbd") and os.fsencode(image) in words:
-            return int(name)
-    raise AssertionError("no qemu-nbd serves it")
 
 
 def test_without_beats_the_host_lets_the_image_go(

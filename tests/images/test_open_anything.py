@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.images import bitlocker, disks
+from tests.images.damage import KEY, encrypt
 from tests.images.sessions import LAUNCH_S, Opened, close, done, session_on
 from tests.images.zoo import blob
 from vmconsole.images.messages import ImageMode, ImageSource
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from vmconsole.images.messages import Filesystem, ImageOverview
 
 pytestmark = [pytest.mark.appliance, pytest.mark.timeout(600)]
-KEY = "öffne dich"
 BITLOCKER = bitlocker.Keys.of("Öffne dich")
 ORDER = ("vmdk", "vdi", "vhdx", "chain", "snapshot", "sparse", "archive", "iso", "luks", "bitlocker", "noise")
 
@@ -76,19 +75,6 @@ def make_all(folder: Path) -> ImageSource:
     ]  # fmt: skip
     first = sources[0]
     return ImageSource(first.path, first.format_hint, target=first.target, more=tuple(sources[1:]))
-
-
-def encrypt(raw: Path, image: Path) -> None:
-    """LUKS1. qemu-img measures the processor for it, and sometimes fails to: then again."""
-    command = [
-        "qemu-img", "convert", "-q", "-f", "raw", "-O", "luks", "--object", f"secret,id=s,data={KEY}", "-o",
-        "key-secret=s,iter-time=10", str(raw), str(image),
-    ]  # fmt: skip
-    for _ in range(10):
-        tried = subprocess.run(command, capture_output=True, check=False)
-        if b"accurate CPU usage" not in tried.stderr:
-            break
-    assert tried.returncode == 0, tried.stderr
 
 
 @pytest.fixture(scope="module")

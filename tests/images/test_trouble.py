@@ -88,7 +88,7 @@ def test_a_draft_survives_kills_and_is_taken_up_again(shell: LocalShell, tmp_pat
     # The reading of a big folder is under way when the server dies.
     pending = one.session.list_folder("/sda1")
     done(pending)
-    os.kill(_nbd_pid(image), signal.SIGKILL)
+    os.kill(disks.nbd_pid(image), signal.SIGKILL)
     disks.until(lambda: one.session.state is SessionState.LOST, what="the loss is noticed")
     with pytest.raises(ImageError):
         done(one.session.write_file("/sda1/lost.txt", b"x" * 100_000))
@@ -120,18 +120,6 @@ def _check_overview(one: Opened, overview: ImageOverview) -> None:
             done(one.session.make_folder(path))
     with pytest.raises(ImageError):
         done(one.session.delete(["/sda1"]))
-
-
-def _nbd_pid(image: Path) -> int:
-    for name in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")
-        except FileNotFoundError:
-            continue
-        if words[0].endswith(b"qemu-nbd") and os.fsencode(image) in words:
-            return int(name)
-    raise AssertionError("no qemu-nbd serves it")
 
 
 @pytest.mark.appliance

@@ -13,6 +13,7 @@ import pytest
 
 from tests.links.fault_engine import Report, Wired, link_maker, settle, wire
 from tests.links.host_layouts import Reader
+from vmconsole.links.actor import Actor
 from vmconsole.links.libvirt_link import LibvirtLoop
 from vmconsole.links.sampler_remote_files import File, allow_many_files
 
@@ -29,6 +30,14 @@ def event_loop() -> Iterator[LibvirtLoop]:
     loop.start()
     yield loop
     loop.close()
+
+
+@pytest.fixture
+def actor() -> Iterator[Actor]:
+    actor = Actor("test actor")
+    actor.start()
+    yield actor
+    assert actor.close()
 
 
 @pytest.fixture

@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 IDLE_S = 0.3
 
 
-@pytest.fixture
-def actor() -> Iterator[Actor]:
-    actor = Actor("test actor")
-    actor.start()
-    yield actor
-    assert actor.close()
-
-
 class Agents:
     """Lanes, and agents that hang until they are released."""
 

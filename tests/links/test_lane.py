@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,14 +19,6 @@ from vmconsole.links.lane import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture
-def actor() -> Iterator[Actor]:
-    actor = Actor("test actor")
-    actor.start()
-    yield actor
-    assert actor.close()
 
 
 class Stuck:
@@ -56,6 +50,36 @@ def test_jobs_run_in_order_on_one_thread(lane: Lane) -> None:
     results = [future.result(5) for future in futures]
     assert [n for n, _ in results] == list(range(20))
     assert len({thread for _, thread in results}) == 1
+
+
+class Domain:
+    """Stands for libvirt's, which keeps its connection."""
+
+    def look(self) -> None:
+        raise OSError("libvirt's words")
+
+
+def test_what_a_failed_job_worked_on_is_not_left_to_the_garbage_collector(lane: Lane) -> None:
+    """It would end a connection in any thread, in the middle of anything."""
+    found: list[weakref.ref[Domain]] = []
+
+    def call() -> None:
+        domain = Domain()
+        found.append(weakref.ref(domain))
+        try:
+            domain.look()
+        except OSError as error:
+            raise OutOfRange("no") from error
+
+    gc.collect()
+    gc.disable()
+    try:
+        future = lane.submit(call, deadline_s=5)
+        assert isinstance(future.exception(5), OutOfRange)
+        wait_until(lambda: found[0]() is None)
+    finally:
+        gc.enable()
+    assert future.exception() is not None, "the error is still there for who asks"
 
 
 def test_a_job_s_error_reaches_its_future(lane: Lane) -> None:

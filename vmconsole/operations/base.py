@@ -40,15 +40,12 @@ class Outcome:
     """The operation that takes it back, or None where that cannot be."""
 
 
-class Operation(Protocol):
-    """One act on one guest."""
-
-    @property
-    def guest(self) -> GuestId: ...
+class _AskedOfAHost(Protocol):
+    """What all acts on a host have in common."""
 
     @property
     def title(self) -> str:
-        """«Shut down web1»."""
+        """«Shut down web1», «Restart libvirtd on kvm1»."""
 
     @property
     def deadline_s(self) -> float: ...
@@ -59,29 +56,23 @@ class Operation(Protocol):
     def virsh(self) -> str:
         """The same act as command lines (``virsh -c URI …``), quoted for a shell."""
 
+
+class Operation(_AskedOfAHost, Protocol):
+    """One act on one guest."""
+
+    @property
+    def guest(self) -> GuestId: ...
+
     def run(self, verbs: HostVerbs) -> Outcome:
         """Blocks; runs in a lane thread. Raises inventory.errors.ConsoleError."""
 
 
 @runtime_checkable
-class HostOperation(Protocol):
+class HostOperation(_AskedOfAHost, Protocol):
     """One act on a host below libvirt, through its shell. It is possible while libvirt's daemon hangs."""
 
     @property
     def host(self) -> HostId: ...
-
-    @property
-    def title(self) -> str:
-        """«Restart libvirtd on kvm1»."""
-
-    @property
-    def deadline_s(self) -> float: ...
-
-    @property
-    def confirmation(self) -> Confirmation | None: ...
-
-    def virsh(self) -> str:
-        """The same act as command lines, quoted for a shell."""
 
     def run_on(self, shell: Shell) -> Outcome:
         """Blocks; runs in a lane thread. Raises inventory.errors.ConsoleError."""

@@ -58,6 +58,16 @@ class _Cell(QStyledItemDelegate):
         """After a change of font or palette."""
         self._inks.clear()
 
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        if option.state.value & _LIT:
+            self._background(painter, option)
+        wanted = self._model.id_of(index)
+        if wanted is not None:
+            self._paint_row(painter, option, index, wanted)
+
+    def _paint_row(self, painter: QPainter, option: QStyleOptionViewItem, index: Index, wanted: Row) -> None:
+        raise NotImplementedError
+
     @staticmethod
     def _background(painter: QPainter, option: QStyleOptionViewItem) -> None:
         widget: QWidget = option.widget
@@ -79,13 +89,8 @@ class _Cell(QStyledItemDelegate):
 class NameCell(_Cell):
     """Icon, name, and a remark in small words that gives way first when room is short."""
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+    def _paint_row(self, painter: QPainter, option: QStyleOptionViewItem, index: Index, wanted: Row) -> None:
         state = option.state.value
-        if state & _LIT:
-            self._background(painter, option)
-        wanted = self._model.id_of(index)
-        if wanted is None:
-            return
         mark = self._model.cells.mark(wanted)
         if mark:
             painter.fillRect(
@@ -129,13 +134,8 @@ class NameCell(_Cell):
 class WordCell(_Cell):
     """One word, as in the column of states."""
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+    def _paint_row(self, painter: QPainter, option: QStyleOptionViewItem, index: Index, wanted: Row) -> None:
         state = option.state.value
-        if state & _LIT:
-            self._background(painter, option)
-        wanted = self._model.id_of(index)
-        if wanted is None:
-            return
         box = option.rect.adjusted(PAD, 0, -PAD, 0)
         text = self._model.cells.of(wanted)[index.column()]
         painter.setPen(self._ink(option, state, "quiet" if self._model.cells.is_faded(wanted) else ""))
@@ -160,13 +160,8 @@ class FigureCell(_Cell):
         self._text_width.clear()
         self._colours.clear()
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+    def _paint_row(self, painter: QPainter, option: QStyleOptionViewItem, index: Index, wanted: Row) -> None:
         state = option.state.value
-        if state & _LIT:
-            self._background(painter, option)
-        wanted = self._model.id_of(index)
-        if wanted is None:
-            return
         cells, column = self._model.cells, index.column()
         is_faded = cells.is_faded(wanted)
         box = option.rect.adjusted(PAD, 0, -PAD, 0)

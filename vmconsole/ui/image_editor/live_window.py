@@ -252,10 +252,7 @@ class LiveWindow(QMainWindow):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.ApplicationPaletteChange:
-            self._look.theme.refresh()
-            for action in self.findChildren(QAction):
-                if action.property("icon-name"):
-                    action.setIcon(self._look.theme.icon(action.property("icon-name")))
+            self._look.follow_palette(self)
 
 
 class LiveFrame(QWidget):

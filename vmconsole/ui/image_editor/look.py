@@ -5,18 +5,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDateTime, QLocale, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtGui import QAction, QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import QLabel, QWidget
 
 from vmconsole.ui.formats import Formats
 from vmconsole.ui.image_editor.names import shown_words
 from vmconsole.ui.theme import Theme
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +25,13 @@ class Look:
     @classmethod
     def make(cls, theme: Theme) -> Look:
         return cls(theme, Formats())
+
+    def follow_palette(self, window: QWidget) -> None:
+        """The application's palette has changed: the window's actions with a named icon get it in the new colours."""
+        self.theme.refresh()
+        for action in window.findChildren(QAction):
+            if action.property("icon-name"):
+                action.setIcon(self.theme.icon(action.property("icon-name")))
 
 
 class Tone(enum.Enum):

@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QCloseEvent
+from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import (
@@ -140,7 +140,7 @@ class ImageEditorWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self._across = QSplitter(Qt.Orientation.Horizontal, self)
-        columns: tuple[tuple[QWidget, int], ...] = ((self.places, 2), (self.browser, 5), (self.viewer, 4))
+        columns: tuple[tuple[QWidget, int], ...] = ((self.places, 0), (self.browser, 5), (self.viewer, 4))
         for column_part, weight in columns:
             self._across.addWidget(column_part)
             self._across.setStretchFactor(self._across.count() - 1, weight)
@@ -394,10 +394,7 @@ class ImageEditorWindow(QMainWindow):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.ApplicationPaletteChange:
-            self._look.theme.refresh()
-            for action in self.findChildren(QAction):
-                if action.property("icon-name"):
-                    action.setIcon(self._look.theme.icon(action.property("icon-name")))
+            self._look.follow_palette(self)
 
     def _restore_geometry(self) -> None:
         self.resize(1240, 680)
