@@ -249,6 +249,25 @@ def test_what_is_carried_is_not_sealed_as_anothers(
     assert look(shell, image).unfinished is None
 
 
+def test_a_dead_link_does_not_hold_up_the_next_apply(
+    shell: LocalShell, image: Path, begun: tuple[Draft, ImageFacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host does not hear of it: nothing comes any more, and nothing ends."""
+    draft, facts = begun
+    monkeypatch.setattr(journal, "_STALLED_S", 1)
+    assert shell.run(journal.begin_command(facts.journal_folder, "another"), deadline_s=10).status == 0
+    dead = shell.popen(journal.carry_command(facts.journal_folder, "another"))
+    assert dead.stdin is not None
+    dead.stdin.write(b"the beginning")
+    dead.stdin.flush()
+    carry_and_commit(applier(shell, facts), draft)
+    assert has_the_draft(image)
+    assert dead.wait(10), "it ended well"
+    for pipe in (dead.stdin, dead.stdout, dead.stderr):
+        assert pipe is not None
+        pipe.close()
+
+
 def test_an_apply_that_may_not_begin_leaves_the_others_journal(
     shell: LocalShell, image: Path, begun: tuple[Draft, ImageFacts]
 ) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SLACK_S = 3
 """Beats come every second, and a busy machine may be late."""
 _PATIENCE_POLLS = 50
+_STALLED_S = 300
 _PLACES = (("log", 16384), ("result.tmp", 8), ("after", 200))
 """What a commit writes at its end has its place on the disk from the beginning."""
 
@@ -168,9 +169,18 @@ def _as_owner(folder: str, owner: str) -> str:
 
 
 def carry_command(folder: str, owner: str) -> str:
-    """Takes the draft on stdin; prints its SHA-256 once it is on the disk."""
-    flush = "{ sync draft.part 2>/dev/null || sync; }"
-    return f"umask 077; {_as_owner(folder, owner)}\ncat > draft.part && {flush} && sha256sum < draft.part"
+    """Takes the draft on stdin; prints its SHA-256 once it is on the disk. It ends if 8 MiB do not come within
+    ``_STALLED_S``: a host may not hear for hours that a link is dead, and the next Apply would wait for this one."""
+    part = f"timeout {_STALLED_S} head -c 8388608 >> draft.part || exit"
+    return "\n".join(
+        [
+            f"umask 077; {_as_owner(folder, owner)}",
+            'command -v timeout >/dev/null || timeout() { shift; "$@"; }',
+            ": > draft.part; n=0",
+            f"while {part}; s=$(stat -c %s draft.part); [ $s -gt $n ]; do n=$s; done",
+            "{ sync draft.part 2>/dev/null || sync; } && sha256sum < draft.part",
+        ]
+    )
 
 
 def seal_command(folder: str, path: str, image_format: str, owner: str, *, record_bytes: int) -> str:
