@@ -28,7 +28,7 @@ from vmconsole.ui.image_editor import names
 from vmconsole.ui.image_editor.buttons import push_button
 from vmconsole.ui.image_editor.compare_sides import Choice, OpenSide, SideDesk
 from vmconsole.ui.image_editor.diff_view import DiffView
-from vmconsole.ui.image_editor.difference_list import DifferenceList
+from vmconsole.ui.image_editor.difference_list import PATH, DifferenceList
 from vmconsole.ui.image_editor.look import Tone, plain_label
 from vmconsole.ui.image_editor.other_image_dialog import OtherImageDialog
 from vmconsole.ui.image_editor.strip import Strip
@@ -251,6 +251,7 @@ class CompareWindow(QDialog):
         if self._closed:
             return
         self._comparison = None
+        self.list.sortItems(PATH, Qt.SortOrder.AscendingOrder)
         first = self.list.topLevelItem(0)
         if self._paths != ("/",) and first is not None:
             self.list.setCurrentItem(first)

@@ -43,7 +43,7 @@ from PySide6.QtWidgets import (
 
 from vmconsole.images.messages import Entry, EntryKind
 from vmconsole.ui.image_editor import names
-from vmconsole.ui.image_editor.file_model import MODE, NAME, FileModel
+from vmconsole.ui.image_editor.file_model import MODE, NAME, SIZE, FileModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +84,7 @@ class FileView(QTreeView):
         # To draw itself, a header asks whether its whole columns are selected, cell by cell: it gets its own selection.
         self.header().setSelectionModel(QItemSelectionModel(model, self.header()))
         self.setItemDelegateForColumn(NAME, _NameDelegate(self))
+        self.setItemDelegateForColumn(SIZE, _SizeDelegate(self))
         self._set_up_looks()
         self._set_up_behaviour()
 
@@ -307,3 +308,12 @@ class _NameDelegate(QStyledItemDelegate):
         name = index.data(Qt.ItemDataRole.EditRole)
         editor.setText(name)
         editor.setSelection(0, names.stem_length(name))
+
+
+class _SizeDelegate(QStyledItemDelegate):
+    """Numbers end a little before the next column begins."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        super().initStyleOption(option, index)
+        if option.text:
+            option.text += "\N{EN SPACE}"

@@ -118,7 +118,7 @@ class PlacesPanel(QWidget):
         return [item for item in every if item.data(NAME, _FILESYSTEM) is not None]
 
     def _fit_columns(self) -> None:
-        for column in range(self.tree.columnCount() - 1):
+        for column in range(self.tree.columnCount()):  # the last, too, or it keeps Qt's default and needs a scroll bar
             self.tree.resizeColumnToContents(column)
 
     def _about(self, overview: ImageOverview) -> str:

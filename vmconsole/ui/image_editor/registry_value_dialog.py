@@ -112,6 +112,9 @@ class RegistryValueDialog(QDialog):
             return self.tr("Bytes in hexadecimal; {n} of them.").format(n=size)
         if kind in {REG_DWORD, REG_QWORD}:
             return self.tr("A number: 42, or 0x2a.")
-        if kind == REG_MULTI_SZ:
-            return self.tr("One text a line.")
-        return self.tr("Text.")
+        words = self.tr("One text a line.") if kind == REG_MULTI_SZ else self.tr("Text.")
+        if names.shown_words(self._shown_text) == self._shown_text:
+            return words
+        return self.tr(
+            "{words} Escapes such as \\x0d stand for characters that cannot be seen; they stay as they are."
+        ).format(words=words)

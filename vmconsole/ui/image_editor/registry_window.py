@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QLocale, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QDialog,
@@ -137,6 +137,8 @@ class RegistryWindow(QDialog):
         if item is None:
             return  # it was deleted meanwhile
         self._fill(item, key)
+        if not key.path and self._key is None:
+            item.setExpanded(True)  # the root alone is nothing to look at
         if self._key_of(self.keys.currentItem()) == key.path:
             self._key = key
             self._show_values(key)
@@ -186,7 +188,7 @@ class RegistryWindow(QDialog):
     def _beginning(self, value: RegistryValue) -> str:
         """As much of the data as a row can show."""
         if value.left_out_bytes:
-            return self.tr("({n} bytes, too long to be shown)").format(n=value.left_out_bytes)
+            return self.tr("({n} bytes, too long to be shown)").format(n=QLocale().toString(value.left_out_bytes))
         data = value.data
         if len(data) > _SHOWN_BYTES:  # a value may have a megabyte, and a key thousands of them
             part = dataclasses.replace(value, data=data[:_SHOWN_BYTES])
