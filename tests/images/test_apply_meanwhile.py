@@ -6,9 +6,11 @@ Real images, exports, journals and commits; no appliance (``stand_in``).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +25,6 @@ from vmconsole.inventory.errors import ImageError, ImageLinkLost, LinkLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from vmconsole.images.draft import Draft
     from vmconsole.images.facts import ImageFacts
@@ -113,6 +114,36 @@ def test_a_failed_commit_is_not_finished_over_what_was_written_a_moment_later(
 
 
 # -- backups -----------------------------------------------------------------------------------------------
+
+
+ON_FILE = "1000 77 2026-11-23 20:00:00.000000001 +0000"
+ON_DEVICE = "7:1 a-boot 100"
+BEGUN = "1000 2000 2010"
+"""Of the last change, the commit's begin, its last beat."""
+STATES = [
+    pytest.param(ON_FILE, "1000  ", "", False, id="nothing was begun"),
+    pytest.param(ON_FILE.replace("1000", "2000"), "1000  ", "", True, id="not begun, and changed"),
+    pytest.param(ON_FILE, BEGUN, "", False, id="begun, and nothing written"),
+    pytest.param(ON_FILE.replace("0001", "0002"), "2005 2000 2010", "", False, id="written by us"),
+    pytest.param(ON_FILE.replace("0001", "0002"), "2020 2000 2010", "", True, id="written after the last beat"),
+    pytest.param(ON_FILE.replace("0001", "0002"), "1990 2000 2010", "", True, id="older than the commit"),
+    pytest.param(ON_FILE.replace(" 77 ", " 78 "), "2005 2000 2010", "", True, id="another file"),
+    pytest.param(ON_FILE.replace("0001", "0002"), "2005 2000 2010", ON_FILE, True, id="not as the commit left it"),
+    pytest.param("7:1 a-boot 120", "1000  ", "", True, id="device, not begun, and written"),
+    pytest.param("7:1 a-boot 120", BEGUN, "", False, id="device, cut off: nobody can tell"),
+    pytest.param("7:1 a-boot 120", BEGUN, "7:1 a-boot 120", False, id="device, as the commit left it"),
+    pytest.param("7:1 a-boot 130", BEGUN, "7:1 a-boot 120", True, id="device, not as the commit left it"),
+    pytest.param("7:1 other-boot 3", BEGUN, "7:1 a-boot 120", False, id="device, after a restart: nobody can tell"),
+]
+
+
+@pytest.mark.parametrize(("now", "seconds", "after", "is_others"), STATES)
+def test_what_tells_that_somebody_else_wrote(now: str, seconds: str, after: str, is_others: bool) -> None:
+    sealed_on = ON_DEVICE if ":" in now.split()[0] else ON_FILE
+    sealed = journal.record_text(journal.Record("d", 1, "raw", identity=sealed_on)).decode()
+    found = journal.read_state([sealed, "", "", after, seconds], now)
+    assert found is not None
+    assert found.image_was_written_since is is_others
 
 
 @pytest.mark.parametrize("way", ["in place", "as another file"])
@@ -266,6 +297,26 @@ def test_a_dead_link_does_not_hold_up_the_next_apply(
     for pipe in (dead.stdin, dead.stdout, dead.stderr):
         assert pipe is not None
         pipe.close()
+
+
+def test_a_lock_of_a_journal_that_is_gone_is_none(shell: LocalShell, image: Path, tmp_path: Path) -> None:
+    """Whoever waited for it must not take the next one's journal for a dead one."""
+    folder = look(shell, image).journal_folder
+    assert shell.run(journal.begin_command(folder, "first"), deadline_s=10).status == 0
+    with open(f"{folder}/lock", "a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = shell.popen(journal.begin_command(folder, "second"))
+        disks.until(lambda: has_open(waiting.pid, f"{folder}/lock"), what="the second one waits")
+        os.rename(folder, tmp_path / "gone")
+        assert shell.run(journal.begin_command(folder, "third"), deadline_s=10).status == 0
+    _, said = waiting.communicate(timeout=10)
+    assert b"another Apply" in said
+    assert (Path(folder) / "owner").read_text() == "third\n"
+
+
+def has_open(pid: int, path: str) -> bool:
+    folder = f"/proc/{pid}/fd"
+    return any(os.path.realpath(f"{folder}/{name}") == path for name in os.listdir(folder))
 
 
 def test_an_apply_that_may_not_begin_leaves_the_others_journal(

@@ -81,9 +81,11 @@ hold() {{
   ours "$1" || {{ echo 'Permission denied: it is not ours' >&2; exit 77; }}
   exec 9>>"$1/lock"; n=0
   until flock -n 9; do [ $n -lt {_PATIENCE_POLLS} ] || return 1; n=$((n+1)); sleep 0.1; done
+  [ "$1/lock" -ef /proc/self/fd/9 ]
 }}"""
 """Shell function: work on a journal from now on, until the last process ends that has descriptor 9. What a killed
-console left behind ends by itself when it has read all that was sent, so others are waited for a moment."""
+console left behind ends by itself when it has read all that was sent, so others are waited for a moment. They may have
+removed it, and somebody made another."""
 _BUSY = "{ echo 'another Apply is running' >&2; exit 75; }"
 
 STATE_COMMAND = f"""\
@@ -126,13 +128,14 @@ def _was_written_since(identity: str, sealed_on: str, after: str, seconds: tuple
     """Whether somebody else wrote to the image, or put another in its place. ``seconds`` is the last line's."""
     if len(seconds) < 3 or identity == sealed_on:
         return identity != sealed_on
-    is_device = ":" in identity.split()[0]
+    if ":" in identity.split()[0]:
+        # Of a device nobody can tell after a restart, nor if the commit had no end; half of an Apply must be finished.
+        return bool(after) and identity != after and identity.split()[1] == after.split()[1]
     if after:
-        # Of a device nobody can tell after a restart, and half of an Apply must be finished.
-        return identity != after and not (is_device and identity.split()[1] != after.split()[1])
+        return identity != after
     written_at, begun_at, beat_at = seconds
     # A backup that was restored is another file, or one that is older than the commit.
-    is_same_file = is_device or identity.split()[1] == sealed_on.split()[1]
+    is_same_file = identity.split()[1] == sealed_on.split()[1]
     return not is_same_file or not begun_at - _SLACK_S <= written_at <= beat_at + _SLACK_S
 
 
