@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ class Running:
         self.threads: set[str] = set()
         self.loop = PollLoop(free=self.freed.append)
         self._ended = False
-        self._thread = threading.Thread(target=self._run, name="loop")
+        self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
         self._thread.start()
 
     def see(self, *what: object) -> None:
@@ -114,3 +115,48 @@ def test_timers_run_again_and_again_stop_and_start(running: Running) -> None:
     assert running.loop.remove_timer(number) == 0
     assert running.loop.remove_timer(number) == -1
     wait_until(lambda: running.freed == ["t"])
+
+
+class Connected:
+    """As a connection that only the garbage collector can free: its end talks to the loop."""
+
+    def __init__(self, running: Running, number: int) -> None:
+        self._running, self._number, self._me = running, number, self
+
+    def __del__(self) -> None:
+        loop = self._running.loop
+        loop.update_handle(self._number, 0)
+        loop.remove_timer(loop.add_timer(-1, lambda *_: None, "late"))
+
+
+def test_what_the_garbage_collector_ends_in_the_loops_thread_does_not_stop_it(
+    running: Running, pipe: tuple[int, int]
+) -> None:
+    """It runs whenever something is made, so also in the middle of the loop's own work."""
+    number = running.loop.add_handle(pipe[0], READABLE, lambda *_: None, None)
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for _ in range(3):  # timers in turn: what one leaves is found at some step before the next
+            running.loop.add_timer(1, lambda *_: running.see(Connected(running, number) and "tick"), None)
+        wait_until(lambda: len(running.seen) > 15)
+        wait_until(lambda: len(running.freed) > 5)
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_a_handle_that_is_gone_is_not_called_nor_one_that_came_meanwhile(running: Running) -> None:
+    """Descriptors are used again: what happened to the old one is nothing to the new."""
+    ends = os.pipe()
+    holds, went_on = threading.Event(), threading.Event()
+    running.loop.add_timer(1, lambda number, _: (running.loop.remove_timer(number), holds.set(), went_on.wait(5)), None)
+    wait_until(holds.is_set)
+    old = running.loop.add_handle(ends[0], READABLE, lambda *_: running.see("old"), "old")
+    os.write(ends[1], b"x")
+    assert running.loop.remove_handle(old) == 0
+    assert running.loop.remove_handle(old) == -1
+    went_on.set()
+    wait_until(lambda: running.freed == [None, "old"])
+    assert running.seen == []
+    for fd in ends:
+        os.close(fd)

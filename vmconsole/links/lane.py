@@ -12,6 +12,7 @@ import collections
 import contextlib
 import threading
 import time
+import traceback
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -56,13 +57,28 @@ class _Job:
         except CancelledError:
             self.future.cancel()
         except BaseException as error:  # noqa: BLE001  the future carries it to whoever asked
+            _let_go(error)
             self.fail(error)
         else:
             with contextlib.suppress(InvalidStateError):  # its deadline has passed: nobody waits for the result
                 self.future.set_result(result)
         finally:
+            self.work = _nothing
             if self.timer is not None:
                 self.timer.cancel()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _let_go(error: BaseException) -> None:
+    """Of what the failed calls worked on. Error, frames and future hold each other, so the garbage collector would end
+    libvirt's connection sooner or later, in whichever thread it runs just then, and that talks to the host."""
+    told: BaseException | None = error
+    while told is not None:
+        traceback.clear_frames(told.__traceback__)
+        told = told.__cause__ or told.__context__
 
 
 class Lane:
