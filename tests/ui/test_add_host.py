@@ -71,7 +71,7 @@ def dialog(
 
     rig.profile.connections.put(SavedConnection("test://old", group="production"))
     context = dataclasses.replace(rig.context, diagnose=diagnose)
-    dialog = AddHostDialog(context, window._theme, window, places=places)
+    dialog = AddHostDialog(context, window, places=places)
     dialog.show()
     yield dialog
     if isValid(dialog):  # it deletes itself when it is closed
@@ -163,7 +163,7 @@ def test_a_host_that_is_in_the_console_is_not_offered_again(
     rig: Rig, window: MainWindow, qtbot: QtBot, places: Places
 ) -> None:
     rig.fleet.add("qemu+ssh://kvm8/system")
-    dialog = AddHostDialog(rig.context, window._theme, window, places=places)
+    dialog = AddHostDialog(rig.context, window, places=places)
     qtbot.waitUntil(lambda: "already" in dialog.found._note.text(), timeout=20_000)
     texts = [dialog.found.list.topLevelItem(row).text(0) for row in range(dialog.found.list.topLevelItemCount())]
     assert "kvm9" in texts
@@ -257,9 +257,7 @@ def test_a_real_check_of_a_port_that_nobody_serves(rig: Rig, window: MainWindow,
     """The program's own check, through the bridge, on this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    dialog = CheckDialog(
-        rig.context, window._theme, host_id("nobody"), parse_uri(f"qemu+tcp://127.0.0.1:{port}/system"), window
-    )
+    dialog = CheckDialog(rig.context, host_id("nobody"), parse_uri(f"qemu+tcp://127.0.0.1:{port}/system"), window)
     dialog.show()
     qtbot.waitUntil(lambda: not dialog.panel.is_running, timeout=20_000)
     assert {step.key: step.state for step in dialog.panel.steps} == {

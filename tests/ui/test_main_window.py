@@ -138,7 +138,7 @@ def guest_page(window: MainWindow, qtbot: QtBot) -> GuestPage:
     tabs = [
         TabPlan(name, name, __name__, cls) for name, cls in (("a", "FakeTab"), ("b", "FakeTab"), ("c", "BrokenTab"))
     ]
-    page = GuestPage(window.context, window._theme, window._formats, tabs=tabs)
+    page = GuestPage(window.context, window._formats, tabs=tabs)
     qtbot.addWidget(page)
     page.show()
     return page

@@ -18,7 +18,6 @@ from vmconsole.quotas.bulk import Wish
 from vmconsole.ui.limits.actions import LimitActions
 from vmconsole.ui.limits.bulk_dialog import BulkDialog
 from vmconsole.ui.limits.dry_run import AFTER, BEFORE, RESULT
-from vmconsole.ui.theme import Theme
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)  # the screenless platform has no size hints
 CAP = LimitRef("guest_cap")
@@ -39,7 +38,7 @@ def rig(tmp_path):
 
 @pytest.fixture
 def dialog(qtbot, rig):
-    made = BulkDialog([a_guest(name).id for name in NAMES], rig.context, Theme())
+    made = BulkDialog([a_guest(name).id for name in NAMES], rig.context)
     qtbot.addWidget(made)
     made.show()
     return made
@@ -112,7 +111,7 @@ def test_a_preset_is_taken_and_ones_own_is_kept(qtbot, rig, dialog):
     assert "a name first" in dialog.words.text()
     dialog.title.setText("Our slow ones")
     dialog.save_button.click()
-    again = BulkDialog([a_guest().id], rig.context, Theme())
+    again = BulkDialog([a_guest().id], rig.context)
     qtbot.addWidget(again)
     again._on_preset(again.presets.findText("Our slow ones"))
     assert again.editor.wishes() == dialog.editor.wishes()
@@ -123,7 +122,7 @@ def test_limits_are_copied_and_pasted(qtbot, rig):
     qtbot.addWidget(window)
     rig.apply(GuestSeen(dataclasses.replace(a_guest("web1"), live=Limits.of(guest_cap=CpuCap(100_000, 70_000)))))
     chosen = [a_guest("web1").id]
-    actions = LimitActions(rig.context, Theme(), lambda: chosen, window, told=told.append)
+    actions = LimitActions(rig.context, lambda: chosen, window, told=told.append)
     actions.copy_action.trigger()
     assert "1 limits of web1" in told[0]
     assert "global_quota=70000" in QGuiApplication.clipboard().text()

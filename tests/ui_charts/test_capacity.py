@@ -15,7 +15,6 @@ from vmconsole.ui.capacity.page import CapacityPage
 from vmconsole.ui.capacity.stack_data import MOST_LAYERS, stack_of
 from vmconsole.ui.capacity.table import SHARE
 from vmconsole.ui.formats import Formats
-from vmconsole.ui.theme import Theme
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)  # the screenless platform has no size hints
 GIB = 2**20
@@ -33,7 +32,7 @@ def rig(tmp_path):
 
 @pytest.fixture
 def page(qtbot, rig):
-    made = CapacityPage(rig.context, Theme(), Formats(now=lambda: rig.clock))
+    made = CapacityPage(rig.context, Formats(now=lambda: rig.clock))
     qtbot.addWidget(made)
     made.resize(800, 600)
     made.show()

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import GuestId
     from vmconsole.operations.base import Operation
     from vmconsole.ui.context import Context
-    from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
 
@@ -81,12 +80,10 @@ MOST_NAMED = 8
 class GuestActions(QObject):
     """The QActions. ``refresh`` looks at the selection and at the guests' states again."""
 
-    def __init__(
-        self, context: Context, theme: Theme, chosen: Callable[[], Sequence[GuestId]], parent: QWidget
-    ) -> None:
+    def __init__(self, context: Context, chosen: Callable[[], Sequence[GuestId]], parent: QWidget) -> None:
         super().__init__(parent)
         self._context = context
-        self._theme = theme
+        self._theme = context.theme
         self._chosen = chosen
         self._window = parent
         self._verbs = {verb.key: verb for verb in verbs()}
@@ -94,7 +91,7 @@ class GuestActions(QObject):
         self.more: Sequence[QAction] = ()
         """What else can be done with the selected guests, for the end of the menus."""
         self.actions = {verb.key: self._action(verb) for verb in self._verbs.values()}
-        theme.changed.connect(self._on_theme)
+        context.theme.changed.connect(self._on_theme)
         self.refresh()
 
     def __getitem__(self, key: str) -> QAction:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import HostId
     from vmconsole.ui.context import Context
     from vmconsole.ui.error_help import ErrorHelp
-    from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
 
@@ -36,10 +35,10 @@ translate = QCoreApplication.translate
 class DaemonActions(QObject):
     """Made once by the window."""
 
-    def __init__(self, context: Context, theme: Theme, parent: QWidget) -> None:
+    def __init__(self, context: Context, parent: QWidget) -> None:
         super().__init__(parent)
         self._context = context
-        self._theme = theme
+        self._theme = context.theme
         self._window = parent
         self._looking: set[HostId] = set()
         self.helped_by: ErrorHelp | None = None
@@ -62,7 +61,7 @@ class DaemonActions(QObject):
         """A window for each host: they may be compared."""
         host = self._context.store.hosts.get(wanted)
         if host is not None and not self.why_no_log(host):
-            LogWindow(self._context, self._theme, host, self._window, helped_by=self.helped_by).show()
+            LogWindow(self._context, host, self._window, helped_by=self.helped_by).show()
 
     def restart(self, wanted: HostId) -> None:
         """Look which daemon it is, ask, and restart it as a task."""

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import GuestId
     from vmconsole.ui.context import Context
     from vmconsole.ui.formats import Formats
-    from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
 log = logging.getLogger(__name__)
@@ -66,12 +65,12 @@ class GuestPage(QWidget):
     """``show_guest`` with None lets go of the guest, so that nothing is drawn for it."""
 
     def __init__(
-        self, context: Context, theme: Theme, formats: Formats, parent: QWidget | None = None, *,
+        self, context: Context, formats: Formats, parent: QWidget | None = None, *,
         tabs: Sequence[TabPlan] = (),
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self._context = context
-        self._theme = theme
+        self._theme = context.theme
         self._formats = formats
         self._plans = tuple(tabs) or usual_tabs()
         self._widgets: dict[int, QWidget] = {}

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Host
     from vmconsole.inventory.ids import GuestId, HostId
     from vmconsole.ui.context import Context
-    from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
 WAITING = frozenset({HostState.NOT_ANSWERING, HostState.FAILED})
@@ -44,7 +43,6 @@ class HostActions(QObject):
     def __init__(
         self,
         context: Context,
-        theme: Theme,
         chosen: Callable[[], Sequence[HostId]],
         parent: QWidget,
         *,
@@ -54,13 +52,14 @@ class HostActions(QObject):
         self._context = context
         self._chosen = chosen
         self._window = parent
+        theme = self._theme = context.theme
         self.connect_action = QAction(theme.icon("connect"), self.tr("&Connect"), self)
         self.try_action = QAction(theme.icon("reboot"), self.tr("&Try Now"), self)
         self.disconnect_action = QAction(theme.icon("disconnect"), self.tr("&Disconnect"), self)
         self.check_action = QAction(theme.icon("check"), self.tr("Chec&k Connection…"), self)
         self.edit_action = QAction(theme.icon("edit"), self.tr("&Edit Connection…"), self)
         self.edit_action.setShortcut(QKeySequence("F2"))
-        self.daemon = DaemonActions(context, theme, parent)
+        self.daemon = DaemonActions(context, parent)
         self.helped_by = ErrorHelp(context, show_limits=show_limits, daemon=self.daemon)
         self.daemon.helped_by = self.helped_by
         self.log_action = QAction(theme.icon("terminal"), self.tr("Show libvirtd's &Log"), self)
@@ -90,7 +89,6 @@ class HostActions(QObject):
             (self.remove_action, "remove"),
             (self.copy_action, "copy"),
         )
-        self._theme = theme
         theme.changed.connect(self._on_theme)
         self.refresh()
 
@@ -162,7 +160,7 @@ class HostActions(QObject):
         for host in self._hosts():
             uri = try_parse(host.id)
             if uri is not None and not host.is_demo:
-                CheckDialog(self._context, self._theme, host.id, uri, self._window, helped_by=self.helped_by).show()
+                CheckDialog(self._context, host.id, uri, self._window, helped_by=self.helped_by).show()
 
     @Slot()
     def _on_log(self) -> None:
@@ -214,7 +212,7 @@ class HostActions(QObject):
         for host in self._hosts():
             if not host.is_demo:
                 saved = self._listed(host).saved
-                dialog = EditHostDialog(self._context, self._theme, saved, self._window, helped_by=self.helped_by)
+                dialog = EditHostDialog(self._context, saved, self._window, helped_by=self.helped_by)
                 dialog.edited.connect(lambda wanted, host=host.id: self._edit(host, wanted))
                 dialog.show()
 

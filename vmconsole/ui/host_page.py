@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.fleet_cells import FleetCells
     from vmconsole.ui.formats import Formats
-    from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
 SHOWN_VERSIONS = ("libvirt", "qemu", "kernel", "python")
@@ -51,7 +50,6 @@ class HostPage(QScrollArea):
     def __init__(
         self,
         context: Context,
-        theme: Theme,
         formats: Formats,
         cells: FleetCells,
         parent: QWidget | None = None,
@@ -60,7 +58,7 @@ class HostPage(QScrollArea):
     ) -> None:
         super().__init__(parent)
         self._context = context
-        self._theme = theme
+        self._theme = context.theme
         self._formats = formats
         self._cells = cells
         self._host: HostId | None = None
@@ -75,9 +73,11 @@ class HostPage(QScrollArea):
         self._edit = self._button(self.tr("Edit…"), self.edit_wanted)
         self._edit.setToolTip(self.tr("Name, colour, group and address of this connection (F2)"))
         self._log = self._button(self.tr("Show libvirtd's Log"), self.log_wanted)
-        self._reason = ErrorView(theme, self, helped_by=helped_by, beside=BESIDE)
-        self._caution = ErrorView(theme, self, icon="warning")
-        self._figures_reason = ErrorView(theme, self, icon="host-not-answering", helped_by=helped_by, beside=BESIDE)
+        self._reason = ErrorView(context.theme, self, helped_by=helped_by, beside=BESIDE)
+        self._caution = ErrorView(context.theme, self, icon="warning")
+        self._figures_reason = ErrorView(
+            context.theme, self, icon="host-not-answering", helped_by=helped_by, beside=BESIDE
+        )
         self._lay_out()
         self._clock = QTimer(self)
         self._clock.setInterval(1000)

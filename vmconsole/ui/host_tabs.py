@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from vmconsole.ui.context import Context
     from vmconsole.ui.formats import Formats
     from vmconsole.ui.host_page import HostPage
-    from vmconsole.ui.theme import Theme
 
 CAPACITY = 1
 
@@ -27,13 +26,10 @@ class HostTabs(QTabWidget):
 
     guest_wanted = Signal(object)
 
-    def __init__(
-        self, overview: HostPage, context: Context, theme: Theme, formats: Formats, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, overview: HostPage, context: Context, formats: Formats, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._overview = overview
         self._context = context
-        self._theme = theme
         self._formats = formats
         self._host: HostId | None = None
         self._capacity: CapacityPage | None = None
@@ -61,7 +57,7 @@ class HostTabs(QTabWidget):
         if self._capacity is None:
             from vmconsole.ui.capacity.page import CapacityPage  # late: see above
 
-            self._capacity = CapacityPage(self._context, self._theme, self._formats, self._holder)
+            self._capacity = CapacityPage(self._context, self._formats, self._holder)
             self._capacity.guest_wanted.connect(self.guest_wanted)
             holder = self._holder.layout()
             if holder is not None:

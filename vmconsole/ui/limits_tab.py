@@ -181,11 +181,11 @@ class LimitsTab(QWidget):
 
     def show_pinning(self) -> None:
         if self.draft.situation is not None:
-            PinDialog(self.draft, self._context, self._theme, self).show()
+            PinDialog(self.draft, self._context, self).show()
 
     def show_behind(self) -> None:
         if self.draft.situation is not None:
-            BehindDialog(self.draft.situation.guest, self._context, self._theme, self).show()
+            BehindDialog(self.draft.situation.guest, self._context, self).show()
 
     def _may_go_behind(self, guest: Guest) -> bool:
         """Only where the user wished it for this connection, and while there is a QEMU to ask."""

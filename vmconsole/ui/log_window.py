@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Host
     from vmconsole.ui.context import Context
     from vmconsole.ui.error_help import ErrorHelp
-    from vmconsole.ui.theme import Theme
 
 LETTERS, LINES = 120, 32
 
@@ -32,7 +31,6 @@ class LogWindow(QDialog):
     def __init__(
         self,
         context: Context,
-        theme: Theme,
         host: Host,
         parent: QWidget | None = None,
         *,
@@ -48,14 +46,14 @@ class LogWindow(QDialog):
         self._source = QLabel(self)
         self._source.setTextFormat(Qt.TextFormat.PlainText)
         self._source.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._error = ErrorView(theme, self, helped_by=helped_by)
+        self._error = ErrorView(context.theme, self, helped_by=helped_by)
         self._text = QPlainTextEdit(self)
         self._text.setReadOnly(True)
         self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._text.setAccessibleName(self.tr("Log"))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
-        self._again = QPushButton(theme.icon("reload"), self.tr("Read Again"), self)
+        self._again = QPushButton(context.theme.icon("reload"), self.tr("Read Again"), self)
         buttons.addButton(self._again, QDialogButtonBox.ButtonRole.ActionRole)
         self._again.clicked.connect(self.read)
         buttons.rejected.connect(self.close)

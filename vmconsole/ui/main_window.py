@@ -115,19 +115,17 @@ class MainWindow(QMainWindow):
         self.tree, self.filter_field = self.fleet_panel.tree, self.fleet_panel.filter_field
         self.status = StatusLine(self.statusBar(), context, self.tree.chosen)
         self.columns_menu = ColumnsMenu(self.tree, self)
-        self.host_actions = HostActions(
-            context, theme, self.fleet_panel.chosen_hosts, self, show_limits=self.show_limits
-        )
-        self.guest_actions = GuestActions(context, theme, self.tree.chosen_guests, self)
-        self.limit_actions = LimitActions(context, theme, self.tree.chosen_guests, self, told=self.status.tell)
+        self.host_actions = HostActions(context, self.fleet_panel.chosen_hosts, self, show_limits=self.show_limits)
+        self.guest_actions = GuestActions(context, self.tree.chosen_guests, self)
+        self.limit_actions = LimitActions(context, self.tree.chosen_guests, self, told=self.status.tell)
         self.guest_actions.more = self.limit_actions.all()
 
     def _make_pages(self) -> None:
         context, theme, formats, cells = self.context, self._theme, self._formats, self.model.cells
         helped = self.host_actions.helped_by
-        self.guest_page = GuestPage(context, theme, formats, self)
-        self.host_page = HostPage(context, theme, formats, cells, self, helped_by=helped)
-        self.host_tabs = HostTabs(self.host_page, context, theme, formats, self)
+        self.guest_page = GuestPage(context, formats, self)
+        self.host_page = HostPage(context, formats, cells, self, helped_by=helped)
+        self.host_tabs = HostTabs(self.host_page, context, formats, self)
         self.group_page = GroupPage(context.store, theme, formats, cells, self)
         self.empty_page = EmptyPage(context.store, theme, formats, self)
         self.pages = Pages(
@@ -137,7 +135,7 @@ class MainWindow(QMainWindow):
 
     def _make_docks(self) -> None:
         context, theme, formats = self.context, self._theme, self._formats
-        self.tasks_dock = TasksDock(context, theme, formats, self, helped_by=self.host_actions.helped_by)
+        self.tasks_dock = TasksDock(context, formats, self, helped_by=self.host_actions.helped_by)
         self.events_dock = EventsDock(context.store, theme, formats, self)
         self._ended_tasks = EndedTasks(context, self.tasks_dock, self)
 
@@ -272,7 +270,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def add_connection(self) -> None:
-        dialog = AddHostDialog(self.context, self._theme, self, helped_by=self.host_actions.helped_by)
+        dialog = AddHostDialog(self.context, self, helped_by=self.host_actions.helped_by)
         dialog.added.connect(self.fleet_panel.show_row)
         dialog.show()
 

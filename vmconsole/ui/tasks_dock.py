@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from vmconsole.ui.context import Context
     from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.formats import Formats
-    from vmconsole.ui.theme import Theme
 
 VIRSH_LINES = 3
 
@@ -66,15 +65,13 @@ class ProgressCell(QStyledItemDelegate):
 class TaskDetails(QWidget):
     """One task's problem, its virsh lines, and Cancel."""
 
-    def __init__(
-        self, context: Context, theme: Theme, parent: QWidget | None = None, *, helped_by: ErrorHelp | None = None
-    ) -> None:
+    def __init__(self, context: Context, parent: QWidget | None = None, *, helped_by: ErrorHelp | None = None) -> None:
         super().__init__(parent)
         self._context = context
         self._task: Task | None = None
         self._title = QLabel(self)
         self._title.setWordWrap(True)
-        self._error = ErrorView(theme, self, helped_by=helped_by)
+        self._error = ErrorView(context.theme, self, helped_by=helped_by)
         self._virsh_title = QLabel(self.tr("Show as virsh"), self)
         self._virsh = QPlainTextEdit(self)
         self._virsh.setReadOnly(True)
@@ -83,10 +80,10 @@ class TaskDetails(QWidget):
         self._virsh.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._virsh.setMaximumHeight(self._virsh.fontMetrics().lineSpacing() * VIRSH_LINES + 14)
         self._virsh_title.setBuddy(self._virsh)
-        self._copy = QPushButton(theme.icon("copy"), self.tr("Copy"), self)
+        self._copy = QPushButton(context.theme.icon("copy"), self.tr("Copy"), self)
         self._copy.setAccessibleName(self.tr("Copy the virsh command"))
         self._copy.clicked.connect(self._on_copy)
-        self._cancel = QPushButton(theme.icon("cancel"), self.tr("Cancel Task"), self)
+        self._cancel = QPushButton(context.theme.icon("cancel"), self.tr("Cancel Task"), self)
         self._cancel.clicked.connect(self._on_cancel)
         self._lay_out()
 
@@ -136,7 +133,6 @@ class TasksDock(QDockWidget):
     def __init__(
         self,
         context: Context,
-        theme: Theme,
         formats: Formats,
         parent: QWidget | None = None,
         *,
@@ -146,9 +142,9 @@ class TasksDock(QDockWidget):
         self.setWindowTitle(self.tr("Tasks"))
         self.setObjectName("tasks-dock")
         self.setAccessibleName(self.tr("Tasks"))
-        self._model = TasksModel(context.store, theme, formats, self)
+        self._model = TasksModel(context.store, context.theme, formats, self)
         self._list = self._make_list()
-        self._details = TaskDetails(context, theme, self, helped_by=helped_by)
+        self._details = TaskDetails(context, self, helped_by=helped_by)
         self._details.show_task(None)
         split = QSplitter(Qt.Orientation.Horizontal, self)
         split.addWidget(self._list)

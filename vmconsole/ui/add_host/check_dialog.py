@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from vmconsole.links.uri import ConnectionUri
     from vmconsole.ui.context import Context
     from vmconsole.ui.error_help import ErrorHelp
-    from vmconsole.ui.theme import Theme
 
 SIZE = (760, 560)
 
@@ -27,7 +26,6 @@ class CheckDialog(QDialog):
     def __init__(
         self,
         context: Context,
-        theme: Theme,
         host: HostId,
         uri: ConnectionUri,
         parent: QWidget | None = None,
@@ -43,7 +41,7 @@ class CheckDialog(QDialog):
         self.setWindowTitle(self.tr("Check Connection: {name}").format(name=name))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(*SIZE)
-        self.panel = CheckPanel(context, theme, self, helped_by=helped_by)
+        self.panel = CheckPanel(context, self, helped_by=helped_by)
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         self._again = self._buttons.addButton(self.tr("Check Again"), QDialogButtonBox.ButtonRole.ActionRole)
         for button in self._buttons.buttons():

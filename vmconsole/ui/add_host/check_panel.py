@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from vmconsole.ui.context import Context
     from vmconsole.ui.error_help import ErrorHelp
     from vmconsole.ui.remedies import Remedy
-    from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
 
@@ -43,7 +42,6 @@ class CheckPanel(QWidget):
     def __init__(
         self,
         context: Context,
-        theme: Theme,
         parent: QWidget | None = None,
         *,
         helped_by: ErrorHelp | None = None,
@@ -51,7 +49,7 @@ class CheckPanel(QWidget):
         super().__init__(parent)
         self._help = helped_by
         self._context = context
-        self._theme = theme
+        self._theme = context.theme
         self._number = 0
         self._subject = Subject()
         self._address = ""
@@ -60,7 +58,7 @@ class CheckPanel(QWidget):
         self._summary = QLabel(self)
         self._summary.setWordWrap(True)
         self._summary.setAccessibleName(self.tr("Result of the check"))
-        self._copy = QPushButton(theme.icon("copy"), self.tr("Copy Report"), self)
+        self._copy = QPushButton(context.theme.icon("copy"), self.tr("Copy Report"), self)
         self._copy.setToolTip(self.tr("Copy what the check has found, with versions and time; never a password"))
         self._copy.clicked.connect(self._on_copy)
         self._masks = QCheckBox(self.tr("Hide names"), self)
@@ -70,7 +68,7 @@ class CheckPanel(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
         self._column.addStretch(1)
-        theme.changed.connect(self._on_theme)
+        context.theme.changed.connect(self._on_theme)
         self.area = QScrollArea(self)
         self.area.setAccessibleName(self.tr("Steps of the check"))
         scroll_inside(self.area, self._inside)

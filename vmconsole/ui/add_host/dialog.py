@@ -40,7 +40,6 @@ class AddHostDialog(QDialog):
     def __init__(
         self,
         context: Context,
-        theme: Theme,
         parent: QWidget | None = None,
         *,
         places: Places | None = None,
@@ -52,7 +51,7 @@ class AddHostDialog(QDialog):
         self.setWindowTitle(self.tr("Add Connection"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(WIDTH)
-        self.field = AddressField(theme, self, helped_by=helped_by)
+        self.field = AddressField(context.theme, self, helped_by=helped_by)
         self.field.typed.connect(self._on_text)
         self.field.fitted.connect(self._fit_soon)
         self._fitting = QTimer(self)
@@ -61,14 +60,14 @@ class AddHostDialog(QDialog):
         self.form = MoreForm(context.profile.connections.groups, self)
         self.form.address_changed.connect(self._on_form)
         self._more = self._make_more()
-        self.found = FoundView(context, theme, self, places=places)
+        self.found = FoundView(context, self, places=places)
         self.found.chosen_changed.connect(self._refresh)
-        self.panel = CheckPanel(context, theme, self, helped_by=helped_by)
+        self.panel = CheckPanel(context, self, helped_by=helped_by)
         self.panel.area.setMinimumHeight(self.fontMetrics().height() * CHECK_LINES)
         self.panel.running_changed.connect(self._refresh)
         self.panel.hide()
         self._make_buttons()
-        self._lay_out(theme)
+        self._lay_out(context.theme)
         self._on_text("")
         self.found.look()
 

@@ -23,7 +23,6 @@ from vmconsole.ui.theme import fade
 if TYPE_CHECKING:
     from vmconsole.ui.context import Context
     from vmconsole.ui.error_help import ErrorHelp
-    from vmconsole.ui.theme import Theme
 
 WIDTH = 620
 
@@ -36,7 +35,6 @@ class EditHostDialog(QDialog):
     def __init__(
         self,
         context: Context,
-        theme: Theme,
         saved: SavedConnection,
         parent: QWidget | None = None,
         *,
@@ -51,12 +49,12 @@ class EditHostDialog(QDialog):
         self.setWindowTitle(self.tr("Edit Connection: {name}").format(name=name))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(WIDTH)
-        self.field = AddressField(theme, self, helped_by=helped_by)
+        self.field = AddressField(context.theme, self, helped_by=helped_by)
         self.form = MoreForm(context.profile.connections.groups, self)
         self.form.show_saved(saved)
         self._anew = QLabel(self.tr("The address is another one: the console disconnects and connects anew."), self)
         self._anew.setWordWrap(True)
-        fade(self._anew, theme)
+        fade(self._anew, context.theme)
         self._buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel, self
         )

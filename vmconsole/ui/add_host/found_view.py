@@ -18,7 +18,6 @@ from vmconsole.ui.theme import fade
 
 if TYPE_CHECKING:
     from vmconsole.ui.context import Context
-    from vmconsole.ui.theme import Theme
 
 translate = QCoreApplication.translate
 LINES = 6
@@ -38,9 +37,7 @@ class FoundView(QWidget):
 
     chosen_changed = Signal()
 
-    def __init__(
-        self, context: Context, theme: Theme, parent: QWidget | None = None, *, places: Places | None = None
-    ) -> None:
+    def __init__(self, context: Context, parent: QWidget | None = None, *, places: Places | None = None) -> None:
         super().__init__(parent)
         self._context = context
         self._places = places or Places()
@@ -55,12 +52,12 @@ class FoundView(QWidget):
         self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.list.setMinimumHeight(self.fontMetrics().height() * LINES)
         self.list.itemChanged.connect(self._on_item)
-        self._theme = theme
-        theme.changed.connect(self._on_theme)
+        self._theme = context.theme
+        context.theme.changed.connect(self._on_theme)
         self._on_theme()
         self._note = QLabel(self)
         self._note.setWordWrap(True)
-        fade(self._note, theme)
+        fade(self._note, context.theme)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.list, 1)

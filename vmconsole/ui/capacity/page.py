@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.ids import HostId
     from vmconsole.ui.context import Context
     from vmconsole.ui.formats import Formats
-    from vmconsole.ui.theme import Theme
 
 EVERY_MS = 2000
 SPANS_S = (600, 3600)
@@ -46,15 +45,15 @@ class CapacityPage(QWidget):
 
     guest_wanted = Signal(object)
 
-    def __init__(self, context: Context, theme: Theme, formats: Formats, parent: QWidget | None = None) -> None:
+    def __init__(self, context: Context, formats: Formats, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self._theme = theme
+        self._theme = context.theme
         self._formats = formats
         self._host: HostId | None = None
         self._describer = Describer(context, self)
         self.summary, self.warning, self.reading = QLabel(self), QLabel(self), QLabel(self)
-        self.model = PromisesModel(formats, theme, self)
+        self.model = PromisesModel(formats, context.theme, self)
         self._sorted = QSortFilterProxyModel(self)
         self.table = QTreeView(self)
         self.what, self.span = QComboBox(self), QComboBox(self)

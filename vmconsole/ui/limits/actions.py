@@ -21,19 +21,17 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Guest
     from vmconsole.inventory.ids import GuestId
     from vmconsole.ui.context import Context
-    from vmconsole.ui.theme import Theme
 
 
 class LimitActions(QObject):
     """``told`` shows a sentence in the window's status line."""
 
     def __init__(
-        self, context: Context, theme: Theme, chosen: Callable[[], Sequence[GuestId]], window: QWidget,
+        self, context: Context, chosen: Callable[[], Sequence[GuestId]], window: QWidget,
         *, told: Callable[[str], object],
     ) -> None:  # fmt: skip
         super().__init__(window)
         self._context = context
-        self._theme = theme
         self._chosen = chosen
         self._window = window
         self._told = told
@@ -77,7 +75,7 @@ class LimitActions(QObject):
         from vmconsole.ui.limits.bulk_dialog import BulkDialog  # late: the first window can do without it
 
         if self._chosen():
-            BulkDialog(self._chosen(), self._context, self._theme, self._window, wishes=wishes).show()
+            BulkDialog(self._chosen(), self._context, self._window, wishes=wishes).show()
 
     def copy(self) -> None:
         """As a preset's text: it can be pasted into a mail as well."""

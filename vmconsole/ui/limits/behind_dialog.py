@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from vmconsole.inventory.facts import Guest
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
-    from vmconsole.ui.theme import Theme
 
 Part = tuple[str, str]
 
@@ -37,7 +36,7 @@ Part = tuple[str, str]
 class BehindDialog(QDialog):
     """Not modal. Each line has its own button: nothing is gathered here, as nothing is stored."""
 
-    def __init__(self, guest: Guest, context: Context, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, guest: Guest, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._guest = guest
         self._context = context
@@ -52,7 +51,7 @@ class BehindDialog(QDialog):
             "said, the guest is marked as tainted until it is shut off, and the next boot has the old values again."
         ), self)  # fmt: skip
         self._warning.setWordWrap(True)
-        fade(self._warning, theme, "warning")
+        fade(self._warning, context.theme, "warning")
         self.words = QLabel(self.tr("Asking the host…"), self)
         self.words.setWordWrap(True)
         self._grid = QGridLayout()

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from vmconsole.quotas.bulk import Wish
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
-    from vmconsole.ui.theme import Theme
 
 REFRESH_MS = 200
 
@@ -45,7 +44,7 @@ class BulkDialog(QDialog):
     """Not modal. What is shown is planned afresh whenever a guest or a wish changes, until Apply."""
 
     def __init__(
-        self, guests: Sequence[GuestId], context: Context, theme: Theme, parent: QWidget | None = None,
+        self, guests: Sequence[GuestId], context: Context, parent: QWidget | None = None,
         *, wishes: Sequence[Wish] = (),
     ) -> None:  # fmt: skip
         super().__init__(parent)
@@ -59,7 +58,7 @@ class BulkDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Limits of {n} guests").format(n=len(self._guests)))
         self.resize(860, 560)
-        self.presets, self.editor, self.table = QComboBox(self), WishEditor(self), DryRun(theme, self)
+        self.presets, self.editor, self.table = QComboBox(self), WishEditor(self), DryRun(context.theme, self)
         self.live, self.stored = QCheckBox(self.tr("&Now"), self), QCheckBox(self.tr("Next &boot"), self)
         self.title, self.save_button = QLineEdit(self), QPushButton(self.tr("&Save as Preset"), self)
         self.words = QLabel(self)

@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from vmconsole.store.changes import ChangeSet
     from vmconsole.ui.context import Context
     from vmconsole.ui.limits.draft import LimitsDraft
-    from vmconsole.ui.theme import Theme
 
 
 class PinDialog(QDialog):
     """Not modal: other guests and charts can be looked at meanwhile."""
 
-    def __init__(self, draft: LimitsDraft, context: Context, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, draft: LimitsDraft, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._draft = draft
         self._context = context
@@ -42,7 +41,7 @@ class PinDialog(QDialog):
         self.setWindowTitle(self.tr("Pin CPUs"))
         self.resize(760, 420)
         self.model = PinModel(draft, context, self)
-        self.view = PinView(self.model, theme, self)
+        self.view = PinView(self.model, context.theme, self)
         self.where, self.any_button, self.words = QComboBox(self), QPushButton(self.tr("&Any CPU"), self), QLabel(self)
         self.apply_button = QPushButton(self.tr("A&pply"), self)
         self._lay_out()
