@@ -88,8 +88,8 @@ def test_the_lane_of_an_agent_is_named_after_its_guest(rig: Rig, dock: DebugDock
     lanes = (LaneDebug("agent kvm1", 1, 3.0, 0, guest=known.id.uuid), LaneDebug("agent kvm1", 0, None, 0, guest="gone"))
     rig.links[host_id("kvm1")].inside = LinkDebug(host_id("kvm1"), lanes)
     in_front(dock, qtbot)
-    assert texts(dock, 0, 0)[: LEFT_BEHIND + 1] == [f"agent kvm1: {known.name}", "1", "3.0 s", "0"]
-    assert texts(dock, 0, 1)[NAME] == "agent kvm1: gone"
+    assert texts(dock, 0, 0)[: LEFT_BEHIND + 1] == [f"agent of {known.name}", "1", "3.0 s", "0"]
+    assert texts(dock, 0, 1)[NAME] == "agent of gone"
 
 
 def test_it_asks_nobody_while_it_cannot_be_seen(rig: Rig, dock: DebugDock, qtbot: QtBot) -> None:

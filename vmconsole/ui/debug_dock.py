@@ -217,7 +217,7 @@ class DebugDock(QDockWidget):
         known = self._context.store.guest(GuestId(host, lane.guest))
         guest = lane.guest if known is None else known.name
         return {
-            NAME: f"{lane.name}: {guest}" if guest else lane.name,
+            NAME: self.tr("agent of {guest}").format(guest=guest) if guest else lane.name,
             WAITING: str(lane.queued),
             RUNNING: self._seconds(lane.busy_s),
             LEFT_BEHIND: str(lane.abandoned),
