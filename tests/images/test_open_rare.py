@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.images import disks, ufs
+from tests.images import apple, bsd, disks, ufs
 from tests.images.sessions import LAUNCH_S, Opened, close, done, session_on
 from vmconsole.images.messages import ImageMode, ImageSource
 from vmconsole.inventory.errors import ImageError
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.appliance, pytest.mark.slow, pytest.mark.timeout(1200)
 
 KINDS = {
     "ufs2": "ufs", "ufs1": "ufs", "ufs-gpt": "ufs", "ufs-mbr": "ufs", "squashfs": "squashfs", "f2fs": "f2fs",
-    "exfat": "exfat", "minix": "minix", "hibernated": "ntfs", "zfs": "zfs_member",
+    "exfat": "exfat", "minix": "minix", "hibernated": "ntfs", "zfs": "zfs_member", "hfsplus": "hfsplus", "bsd": "ufs",
 }  # fmt: skip
 WRITABLE = ("f2fs", "exfat", "minix")
 ORDER = tuple(KINDS)
@@ -45,6 +45,8 @@ def make_all(folder: Path) -> None:
     ufs.make(tree, folder / "ufs1", version=1)
     for label in FREEBSD:
         in_partition(folder / "ufs2", folder / f"ufs-{'mbr' if label == 'dos' else label}", label)
+    apple.make(tree, folder / "disc", folder / "hfsplus")
+    in_partition(bsd.slice_with(folder / "ufs2", folder / "slice"), folder / "bsd", "dos")
     disks.run("mksquashfs", tree, folder / "squashfs", "-quiet", "-no-progress")
     for name, command, size in (
         ("exfat", ["mkfs.exfat"], "16M"),
@@ -66,7 +68,7 @@ def make_all(folder: Path) -> None:
 def in_partition(filesystem: Path, disk: Path, label: str) -> None:
     disks.run("truncate", "-s", "12M", disk)
     script = disk.with_suffix(".sfdisk")
-    script.write_text(f"label: {label}\nstart=2048,size=8M,{FREEBSD[label]}\n")
+    script.write_text(f"label: {label}\nstart=2048,size=10M,{FREEBSD[label]}\n")
     disks.run("sh", "-c", f"sfdisk -q '{disk}' < '{script}'")
     disks.run("dd", f"if={filesystem}", f"of={disk}", "bs=1M", "seek=1", "conv=notrunc", "status=none")
 
@@ -101,7 +103,7 @@ def has(kind: str) -> bool:
     return bool(list(modules().glob(f"kernel/fs/{kind}/*.ko*")))
 
 
-@pytest.mark.parametrize("name", [n for n, kind in KINDS.items() if kind not in {"zfs_member", "ntfs"}])
+@pytest.mark.parametrize("name", [n for n, kind in KINDS.items() if kind not in {"zfs_member", "ntfs"} and n != "bsd"])
 def test_it_opens_or_the_kernel_is_named(rare: Opened, name: str) -> None:
     filesystem, kind = found(rare, name), KINDS[name]
     assert filesystem.type == kind
@@ -139,3 +141,19 @@ def test_zfs_is_named(rare: Opened) -> None:
     filesystem = found(rare, "zfs")
     assert (filesystem.type, filesystem.mounted_at) == ("zfs_member", "")
     assert "inside the guest" in filesystem.problem
+
+
+def test_a_bsd_disk_label_is_read_or_named(rare: Opened) -> None:
+    filesystem = found(rare, "bsd")
+    boot = Path(os.environ.get("SUPERMIN_KERNEL", "/boot/vmlinuz")).parent
+    config = (boot / f"config-{modules().name}").read_text("utf-8")
+    if "\nCONFIG_BSD_DISKLABEL=y\n" not in config:
+        assert (filesystem.type, filesystem.mounted_at) == ("bsd_disklabel", "")
+        assert f"BSD disk label (FreeBSD, OpenBSD or NetBSD), which the appliance's kernel {modules().name} cannot" in (
+            filesystem.problem
+        )
+        assert "linux-image-amd64" in filesystem.problem or "SUPERMIN_KERNEL" in filesystem.problem
+        return
+    assert filesystem.type == "ufs"
+    assert rare.read(f"{filesystem.mounted_at}/proof.txt") == b"rare\n"
+    assert not filesystem.is_writable

@@ -80,7 +80,7 @@ def test_a_full_disk_here_is_refused_before_the_appliance_meets_it(
 ) -> None:
     draft = begun(shell, image, tmp_path / "w")
     draft.check_room(1)
-    with pytest.raises(ImageNoSpace, match="MiB"):
+    with pytest.raises(ImageNoSpace, match="needs 1024 PiB more on this computer, and only"):
         draft.check_room(1 << 60)
     draft.close()
 

@@ -351,3 +351,23 @@ def test_an_apply_tells_its_rate_and_the_time_left(qtbot: QtBot) -> None:
     page.show_end("Done", "")
     page.take(Progressed("late", 1, 2))
     assert "late" not in page.steps.text()
+
+
+def test_tab_goes_as_the_eye_does(make_editor: Any, qtbot: QtBot) -> None:
+    window, session = make_editor()
+    window.browser.open_folder("/etc")
+    qtbot.waitUntil(lambda: window.browser.folder == "/etc" and window.desk.is_idle)
+    window.desk.ask(session.write_file("/etc/x", b"1"))
+    qtbot.waitUntil(lambda: window.draft.list.count() == 1)
+    window.draft.list.setCurrentRow(0)
+    found, part = [], window.nextInFocusChain()
+    while part is not window:
+        if part.focusPolicy() & Qt.FocusPolicy.TabFocus and part.isVisibleTo(window) and part.isEnabled():
+            found.append(part.accessibleName())
+        part = part.nextInFocusChain()
+    for order in (
+        ["Back", "Up", "Reload", "Go to /", "Go to /etc", "Filter the names", "Files"],
+        ["Changes of the draft", "Show Difference", "Undo", "Apply", "Discard"],
+    ):
+        at = [found.index(name) for name in order]
+        assert at == list(range(at[0], at[0] + len(order))), found

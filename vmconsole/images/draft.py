@@ -26,6 +26,7 @@ from vmconsole.images.layers import Layers, make_overlay, put_on
 from vmconsole.images.local_qemu import qemu_img
 from vmconsole.images.messages import Change
 from vmconsole.inventory.errors import ImageError, ImageInUse, ImageNoSpace
+from vmconsole.inventory.units import binary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -259,7 +260,7 @@ class Draft:
         free = shutil.disk_usage(self.folder).free
         if free < size_bytes + SPARE_BYTES:
             raise ImageNoSpace(
-                f"The draft needs {size_bytes >> 20} MiB more on this computer, and only {free >> 20} MiB are free.",
+                f"The draft needs {binary(size_bytes)} more on this computer, and only {binary(free)} are free.",
                 advice="Free some space, or choose another place for drafts.",
                 where=str(self.folder),
             )

@@ -21,6 +21,7 @@ from vmconsole.images.child.tar_stream import Dress, TarWriter
 from vmconsole.images.hints import explained
 from vmconsole.images.messages import Conflict, Ownership, Transferred
 from vmconsole.inventory.errors import ImageError, ImageNoSpace
+from vmconsole.inventory.units import binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +122,7 @@ def free_or_refused(name: str, taken: set[str], conflict: Conflict, into: str) -
 def check_room(total_bytes: int, room_bytes: int) -> None:
     if total_bytes > room_bytes:
         raise ImageNoSpace(
-            f"The draft would grow by {total_bytes >> 20} MiB, and this computer has room for {room_bytes >> 20}.",
+            f"The draft would grow by {binary(total_bytes)}, and this computer has room for {binary(room_bytes)}.",
             advice="Free some space, or choose another place for drafts.",
         )
 
@@ -131,7 +132,7 @@ def check_guest_room(handle: Handle, total_bytes: int, into: str) -> None:
     free = found["bavail"] * found["frsize"]
     if total_bytes > free:
         raise ImageNoSpace(
-            f"The guest's filesystem has {free >> 20} MiB free, and {total_bytes >> 20} MiB are to be imported.",
+            f"The guest's filesystem has {binary(free)} free, and {binary(total_bytes)} are to be imported.",
             advice="Delete something in the guest, or make its disk and filesystem larger.",
             where=into,
         )

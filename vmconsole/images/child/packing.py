@@ -18,6 +18,7 @@ from vmconsole.images import names
 from vmconsole.images.child.editing import temporary_name
 from vmconsole.images.child.handle import CHUNK_BYTES, is_file, is_folder, lstat_of
 from vmconsole.inventory.errors import ImageError, ImageNoSpace
+from vmconsole.inventory.units import binary
 
 if TYPE_CHECKING:
     from vmconsole.images.child.handle import Stat, Work, XattrFound
@@ -110,7 +111,7 @@ def unpack(work: Work, path: object, local: str, room_bytes: int) -> bool:
     size = os.stat(local).st_size
     if size > room_bytes:
         raise ImageNoSpace(
-            f"The draft would grow by {size >> 20} MiB, and this computer has room for {room_bytes >> 20}.",
+            f"The draft would grow by {binary(size)}, and this computer has room for {binary(room_bytes)}.",
             advice="Free some space, or choose another place for drafts.",
         )
     staging = temporary_name(target)

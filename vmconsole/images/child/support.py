@@ -30,7 +30,7 @@ _MADE_READ_ONLY = {
     "ntfs": "It is only read: Windows was not shut down fully (it is hibernated, or has Fast Startup), and still holds "
     "changes of its own. Start the guest and run `shutdown /s /t 0` in it.",
     "ntfs3": "It is only read: Windows was not shut down fully. Start the guest and run `shutdown /s /t 0` in it.",
-    "hfsplus": "It is only read: it has a journal, which Linux does not write.",
+    "hfsplus": "It is only read: it has a journal, which Linux does not write, or it is locked.",
 }
 _CHOSE_READ_ONLY = (
     "The appliance's kernel mounted it to be read only: perhaps it is damaged, or its kind cannot be written."
@@ -55,6 +55,11 @@ _PLAIN = {
     "apfs": "Linux's kernel cannot read APFS: copy files out inside the guest.",
     "VMFS": "VMware's VMFS is not read here: open the guests' own images in it.",
 }
+_TABLES = {
+    "bsd_disklabel": ("a BSD disk label (FreeBSD, OpenBSD or NetBSD)", "CONFIG_BSD_DISKLABEL"),
+    "apple_map": ("an Apple partition map", "CONFIG_MAC_PARTITION"),
+}
+"""Tables of partitions that a kernel may know, by what it must have been built with."""
 _USUAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "ntfs", "iso9660"}
 """Every appliance has these: nothing needs to be asked."""
 _TYPE = re.compile(r"[a-z0-9_]{1,32}")
@@ -64,6 +69,8 @@ def problem_of_type(handle: Handle, kind: str) -> str:
     """Why it is not to be mounted at all; empty if that may be tried."""
     if kind in _PLAIN:
         return _PLAIN[kind]
+    if kind in _TABLES:
+        return _table_words(handle, *_TABLES[kind])
     return (
         "" if kind in _USUAL or not _can_be_asked(kind) or _is_available(handle, kind) else _kernel_words(handle, kind)
     )
@@ -116,13 +123,26 @@ def _kernel_words(handle: Handle, kind: str) -> str:
     others = [found for found in kernels_with(kind) if found != kernel]
     words = f"The appliance's kernel{' ' + kernel if kernel else ''} cannot read {kind}."
     if others:
-        return (
-            f"{words} This computer's kernel {others[0]} can: start vmconsole with "
-            f"SUPERMIN_KERNEL=/boot/vmlinuz-{others[0]} SUPERMIN_MODULES=/lib/modules/{others[0]}"
-        )
+        return f"{words} {_start_words(others[0])}"
     if "cloud" in kernel:
         return f"{words} It is a small kernel for clouds: `apt install linux-image-amd64` gives more."
     return f"{words} Look for a kernel with the module {kind} (`apt-file search /{kind}.ko`)."
+
+
+def _table_words(handle: Handle, what: str, option: str) -> str:
+    kernel = _kernel_of(handle)
+    words = f"It is divided by {what}, which the appliance's kernel{' ' + kernel if kernel else ''} cannot read."
+    others = [found for found in kernels_built_with(option) if found != kernel]
+    if others:
+        return f"{words} {_start_words(others[0])}"
+    return f"{words} `apt install linux-image-amd64` gives a kernel that can."
+
+
+def _start_words(kernel: str) -> str:
+    return (
+        f"This computer's kernel {kernel} can: start vmconsole with SUPERMIN_KERNEL=/boot/vmlinuz-{kernel} "
+        f"SUPERMIN_MODULES=/lib/modules/{kernel}"
+    )
 
 
 def _kernel_of(handle: Handle) -> str:
@@ -139,4 +159,17 @@ def kernels_with(kind: str, modules: Path = Path("/lib/modules")) -> tuple[str, 
         folder = modules / kernel / "kernel" / "fs" / kind
         if folder.is_dir() and any(name.startswith(f"{kind}.ko") for name in os.listdir(folder)):
             found.append(kernel)
+    return tuple(found)
+
+
+def kernels_built_with(option: str, boot: Path = Path("/boot")) -> tuple[str, ...]:
+    """Kernels on this computer whose configuration has the option, the newest name last."""
+    found = []
+    for config in sorted(boot.glob("config-*")) if boot.is_dir() else []:
+        try:
+            has_it = f"\n{option}=y\n" in config.read_text("utf-8", "replace")
+        except OSError:
+            continue
+        if has_it and (boot / f"vmlinuz-{config.name.removeprefix('config-')}").exists():
+            found.append(config.name.removeprefix("config-"))
     return tuple(found)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOT_MOUNTABLE = {"", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member"}
+NOT_MOUNTABLE = {
+    "", "unknown", "swap", "LVM2_member", "linux_raid_member", "zfs_member", "ldm_member", "bsd_disklabel", "apple_map",
+}  # fmt: skip
 ENCRYPTED = {"crypto_LUKS", "BitLocker"}
 
 

@@ -8,6 +8,7 @@ knows nothing at all, libguestfs' own thorough list is asked: it takes some seco
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,6 +26,8 @@ _SUBVOLUMES = "btrfs"
 _SECTOR_BYTES = 512
 _WHOLE_DISK = {"iso9660", "udf"}
 """Such a disk may have a partition table beside its filesystem, to start from (isohybrid)."""
+_BSD_MARK = (0x82564557).to_bytes(4, "little")
+_MOST_PRIMARY = 4
 _TABLE_BYTES = 1024
 """The size that the kernel gives an extended partition: it holds others, and nothing itself."""
 
@@ -37,7 +40,9 @@ def find_volumes(handle: Handle) -> tuple[tuple[Device, ...], tuple[Volume, ...]
         return (), _thorough(handle, ())
     devices = tuple(Device(disk.device, disk.size_bytes or 0) for disk in disks)
     quick = _merged(v for disk in disks for v in _inside(disk, (disk.device,), None))
-    quick = tuple(_with_identifier(handle, volume) for volume in quick)
+    quick = tuple(_told_apart(handle, _with_identifier(handle, volume)) for volume in quick)
+    divided = {disk.device for disk in disks if _has_slices(disk)}
+    quick = tuple(v for v in quick if v.type != "bsd_disklabel" or not divided.intersection(v.disks))
     if all(v.type == "unknown" for v in quick):
         return devices, _thorough(handle, quick)
     return devices, tuple(found for volume in quick for found in (volume, *_subvolumes(handle, volume)))
@@ -60,6 +65,33 @@ def _with_identifier(handle: Handle, volume: Volume) -> Volume:
         return volume  # then its key is asked for at each open
 
 
+def _told_apart(handle: Handle, volume: Volume) -> Volume:
+    """What blkid(8) knows nothing of may be a table of partitions that this kernel cannot read: BSD's disk label, in
+    the second sector, with its mark twice (FreeBSD's sys/disklabel.h), or Apple's map («ER», then «PM»)."""
+    if volume.type != "unknown":
+        return volume
+    try:
+        start = handle.pread_device(volume.device, 2 * _SECTOR_BYTES, 0)
+    except RuntimeError:
+        return volume
+    label = start[_SECTOR_BYTES:]
+    if label[:4] == _BSD_MARK == label[132:136]:
+        return dataclasses.replace(volume, type="bsd_disklabel")
+    return dataclasses.replace(volume, type="apple_map") if start[:2] == b"ER" and label[:2] == b"PM" else volume
+
+
+def _has_slices(disk: Block) -> bool:
+    """Whether the kernel has read a BSD label in a partition: what is in it gets numbers from 5 on, beside it, as what
+    is in an extended partition does."""
+    numbers = [re.search(r"\d*$", part.device) for part in disk.children if part.kind == "part"]
+    has_more = any(int(found.group() or 0) > _MOST_PRIMARY for found in numbers if found is not None)
+    return has_more and not any(_is_table(part) for part in disk.children)
+
+
+def _is_table(block: Block) -> bool:
+    return block.kind == "part" and not block.type and block.size_bytes == _TABLE_BYTES
+
+
 def _subvolumes(handle: Handle, volume: Volume) -> tuple[Volume, ...]:
     """Of a btrfs, as libguestfs names them."""
     if volume.type != _SUBVOLUMES:
@@ -80,8 +112,7 @@ def _inside(block: Block, disks: tuple[str, ...], container: Volume | None) -> I
         others = [child for child in block.children if child.type != block.type]
     else:
         others = list(block.children)
-        is_table = block.kind == "part" and not block.type and block.size_bytes == _TABLE_BYTES
-        if not block.children and not is_table:
+        if not block.children and not _is_table(block):
             yield own
     inner = own if block.type in ENCRYPTED else container
     for child in others:

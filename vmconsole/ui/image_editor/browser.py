@@ -16,7 +16,7 @@ from vmconsole.ui.image_editor.escape_line import EscapeLine
 from vmconsole.ui.image_editor.file_model import FileModel
 from vmconsole.ui.image_editor.file_view import FileView
 from vmconsole.ui.image_editor.history import FolderHistory
-from vmconsole.ui.image_editor.look import plain_label, plain_tip
+from vmconsole.ui.image_editor.look import in_order, plain_label, plain_tip
 from vmconsole.ui.image_editor.path_bar import PathBar
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Browser(QWidget):
         return action
 
     def _lay_out(self) -> None:
+        self._buttons: list[QToolButton] = []
         top = QHBoxLayout()
         top.setSpacing(2)
         for action in (self.back_action, self.forward_action, self.up_action, self.reload_action):
@@ -107,12 +108,15 @@ class Browser(QWidget):
             button.setAutoRaise(True)
             button.setAccessibleName(action.text())
             top.addWidget(button)
+            self._buttons.append(button)
         top.addWidget(self.path_bar, 1)
         top.addWidget(self.filter)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(top)
         column.addWidget(self.view, 1)
+        in_order(*self._buttons, self.filter, self.view)
+        self.path_bar.crumbs.before = self._buttons[-1]
         self.below = QHBoxLayout()
         self.below.addWidget(self.status, 1)
         column.addLayout(self.below)

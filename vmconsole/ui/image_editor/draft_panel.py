@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushBu
 
 from vmconsole.images.messages import Change, ChangeVerb
 from vmconsole.ui.image_editor import names
-from vmconsole.ui.image_editor.look import bold, plain_label, plain_tip
+from vmconsole.ui.image_editor.look import bold, in_order, plain_label, plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,6 +81,7 @@ class DraftPanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addLayout(column, 1)
         row.addLayout(buttons)
+        in_order(self.list, self.take_back, self.difference, self.undo, self.redo, self.apply, self.discard)
         self.show_changes(())
 
     def _button(self, text: str, signal: SignalInstance | Callable[[], None], tip: str) -> QPushButton:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from dataclasses import dataclass
 
 from PySide6.QtCore import QDateTime, QLocale, Qt
@@ -100,6 +101,12 @@ def bold(label: QLabel, *, larger: float = 1.0) -> QLabel:
     font.setPointSizeF(font.pointSizeF() * larger)
     label.setFont(font)
     return label
+
+
+def in_order(*parts: QWidget) -> None:
+    """Tab goes through them as the eye does, not as they were made."""
+    for before, after in itertools.pairwise(parts):
+        QWidget.setTabOrder(before, after)
 
 
 def plain_tip(text: str) -> str:

@@ -21,15 +21,15 @@ class PathBar(QWidget):
         super().__init__(parent)
         self.setAccessibleName(self.tr("Path of the folder"))
         self._path = "/"
-        self._crumbs = _Crumbs(self)
-        self._crumbs.chosen.connect(self.folder_wanted)
-        self._crumbs.typing_wanted.connect(self.begin_typing)
+        self.crumbs = _Crumbs(self)
+        self.crumbs.chosen.connect(self.folder_wanted)
+        self.crumbs.typing_wanted.connect(self.begin_typing)
         self._line = EscapeLine(self)
         self._line.setAccessibleName(self.tr("Path to go to"))
         self._line.returnPressed.connect(self._on_typed)
         self._line.given_up.connect(self._show_crumbs)
         self._stack = QStackedLayout(self)
-        self._stack.addWidget(self._crumbs)
+        self._stack.addWidget(self.crumbs)
         self._stack.addWidget(self._line)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -39,7 +39,7 @@ class PathBar(QWidget):
 
     def set_path(self, path: str) -> None:
         self._path = path
-        self._crumbs.set_path(path)
+        self.crumbs.set_path(path)
         self._show_crumbs()
 
     @Slot()
@@ -59,7 +59,7 @@ class PathBar(QWidget):
 
     @Slot()
     def _show_crumbs(self) -> None:
-        self._stack.setCurrentWidget(self._crumbs)
+        self._stack.setCurrentWidget(self.crumbs)
 
 
 class _Crumbs(QWidget):
@@ -75,6 +75,8 @@ class _Crumbs(QWidget):
         self._row.setSpacing(0)
         self._buttons: list[QToolButton] = []
         self._marks: list[QLabel] = []
+        self.before: QWidget | None = None
+        """What Tab comes to before it; the buttons are made anew, and would come last in the window."""
         self.setToolTip(self.tr("Click beside the path to type one (Ctrl+L)"))
 
     def set_path(self, path: str) -> None:
@@ -105,6 +107,9 @@ class _Crumbs(QWidget):
             self._row.addWidget(mark)
             self._marks.append(mark)
         self._row.addWidget(button)
+        before = self._buttons[-1] if self._buttons else self.before
+        if before is not None:
+            QWidget.setTabOrder(before, button)
         self._buttons.append(button)
 
     def _fit(self) -> None:

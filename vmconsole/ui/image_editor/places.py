@@ -167,7 +167,7 @@ class PlacesPanel(QWidget):
         name = f"{device} “{label}”" if label else device
         shown_at = names.shown(filesystem.mounted_at) or (self.tr("locked") if filesystem.is_locked else "–")
         size = self._look.formats.size(filesystem.size_bytes)
-        item = QTreeWidgetItem([name, shown_at, size, "", names.shown(filesystem.type)])
+        item = QTreeWidgetItem([name, shown_at, size, "", _kind(filesystem.type)])
         for column in (SIZE, FREE):
             item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         item.setData(NAME, _FILESYSTEM, filesystem)
@@ -220,3 +220,14 @@ class PlacesPanel(QWidget):
 
 def _short(device: str) -> str:
     return names.shown(device.replace("/dev/", ""))
+
+
+_KINDS = {
+    "crypto_LUKS": "LUKS", "LVM2_member": "LVM", "linux_raid_member": "RAID", "zfs_member": "ZFS",
+    "ldm_member": "Windows LDM", "bsd_disklabel": "BSD label", "apple_map": "Apple map", "unknown": "–",
+}  # fmt: skip
+"""In the words of people, where blkid(8) has longer ones."""
+
+
+def _kind(kind: str) -> str:
+    return _KINDS.get(kind) or names.shown(kind)
