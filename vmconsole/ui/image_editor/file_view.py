@@ -168,7 +168,7 @@ class FileView(QTreeView):
         """Rows that follow each other are one range: Qt compares each range with each at every change."""
         rows = [row for row, entry in enumerate(self._files.entries()) if entry.name in wanted]
         first = [row for before, row in zip([-2, *rows], rows, strict=False) if row != before + 1]
-        last = [row for row, after in zip(rows, [*rows[1:], -2], strict=True) if after != row + 1]
+        last = [row for row, after in zip(rows, [*rows[1:], -2], strict=False) if after != row + 1]
         found = QItemSelection()
         for top, bottom in list(zip(first, last, strict=True))[:_RANGES_MAX]:
             found.append(self._range(top, bottom))
