@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, SignalInstance, Slot
-from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from vmconsole.images.messages import Change, ChangeVerb
@@ -130,7 +129,7 @@ class DraftPanel(QWidget):
         item.setData(_PATH, change.path)
         item.setData(_PATHS, paths_of(change) if not words else ())
         if words:
-            item.setForeground(self.palette().brush(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text))
+            item.setForeground(self.palette().placeholderText())
         self.list.addItem(item)
 
     def _title(self, changes: Sequence[Change]) -> str:
