@@ -40,10 +40,12 @@ _LIMITED = f'{qemu_walls.WORK_LIMITS}; exec "$@"'
 _GUARDED = (
     f"{qemu_walls.SERVE_LIMITS}; n=$1; shift; "
     '"$@" </dev/null 8>"$n" & p=$!; read -r _; '
-    'q=$(sed -n \'s/.*"child-pid": *\\([0-9]*\\).*/\\1/p\' "$n"); kill ${q:-$p} 2>/dev/null; wait $p'
+    '( while :; do q=$(sed -n \'s/.*"child-pid": *\\([0-9]*\\).*/\\1/p\' "$n"); kill ${q:-$p}; sleep 0.1; done '
+    ") >/dev/null 2>&1 & k=$!; wait $p; e=$?; kill $k; exit $e"
 )
 """Runs a server until stdin ends, so also when this process is killed. Behind walls it is the first process there;
-bubblewrap writes its number on this machine to the file that is named first."""
+bubblewrap writes its number on this machine to the file that is named first. The first process is told more than once,
+as the kernel drops a signal for which it has no handler yet (pid_namespaces(7))."""
 
 
 def qemu_img(
