@@ -109,6 +109,9 @@ class Appliance:
 
     vfs_uuid = vfs_label
 
+    def pread_device(self, device: str, count: int, offset: int) -> bytes:
+        return bytes(count)
+
 
 def lsblk(*children: dict[str, object], fstype: str | None = None) -> str:
     disk = {"path": "/dev/sda", "size": 1000, "type": "disk", "fstype": fstype, "label": None, "uuid": None}

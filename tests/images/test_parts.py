@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -189,6 +190,20 @@ def test_the_child_refuses_what_comes_before_the_image(client: GuestfsClient) ->
         client.ask(requests.Launch("/gone\udcff", force_tcg=True, cache_dir=""), deadline_s=30)
     with pytest.raises(ImageError):
         client.ask(requests.Launch("/does/not/exist.qcow2", force_tcg=True, cache_dir=""), deadline_s=30)
+
+
+def test_what_fails_because_the_child_was_ended_says_why_it_was(
+    client: GuestfsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def lent(request: object) -> Iterator[None]:
+        client.kill(ImageError("Opening the image was cancelled."))
+        raise ImageError("The image's appliance cannot be given what it needs.")
+        yield
+
+    monkeypatch.setattr(client._walls, "lent", lent)
+    with pytest.raises(ImageError, match="cancelled"):
+        client.ask(requests.List("/"), deadline_s=30)
 
 
 def test_a_killed_child_is_noticed_with_words() -> None:

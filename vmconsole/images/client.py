@@ -139,7 +139,12 @@ class GuestfsClient:
         ``on_part`` takes what comes ahead of the answer; on the reader thread, all of it before this returns.
         """
         with self._asking:
-            answer = self._behind_walls(request, deadline_s, on_part)
+            try:
+                answer = self._behind_walls(request, deadline_s, on_part)
+            except ImageError as error:
+                if self._reason is None or error is self._reason:
+                    raise
+                raise self._reason from error  # what failed did so because the child was ended
         if isinstance(answer, requests.Done):
             return answer.value
         if answer.kind == "Cancelled":
