@@ -105,7 +105,7 @@ class FleetView(QTreeView):
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         for column in range(CPU, len(COLUMNS)):
             self.setColumnWidth(column, number_width(self.fontMetrics(), column) + CURVE)
-        of_host = self.fontMetrics().horizontalAdvance("88.8 / 888 GiB") + 2 * PAD
+        of_host = self.fontMetrics().horizontalAdvance("88.8 / 88.8 GiB") + 2 * PAD
         self.setColumnWidth(MEMORY, max(of_host, self.columnWidth(MEMORY)))
         self.setColumnWidth(STATE, self.fontMetrics().horizontalAdvance("shutting down") + 2 * PAD)
         self.hideColumn(STATE)  # the icon says it; a screen reader reads the column all the same
