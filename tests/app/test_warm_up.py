@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import QObject
 
-from vmconsole.app.warm_up import NEXT, WarmUp
+from vmconsole.app.warm_up import DEMO, FIGURES, HOSTS, WINDOW, WarmUp, load_in_turn
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
 
 NOTES = "import threading, notes\nnotes.seen.append((__name__, threading.current_thread().name))\n"
 
@@ -34,22 +38,29 @@ def loaded() -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("place")
-def test_all_is_loaded_on_a_thread_and_what_is_missing_does_not_hold_the_rest() -> None:
-    done = threading.Event()
-    warm_up = WarmUp(done.set, modules=("warm_first", "warm_missing", "warm_second"))
+def test_all_is_loaded_on_a_thread_and_what_is_missing_does_not_hold_the_rest(qtbot: QtBot) -> None:
+    called: list[tuple[str, str]] = []
+
+    def note(what: str) -> None:
+        called.append((what, threading.current_thread().name))
+
+    stages = [(("warm_first", "warm_missing"), lambda: note("first")), (("warm_second",), lambda: note("second"))]
+    warm_up = WarmUp(stages)
     warm_up.start()
-    assert done.wait(10)
+    qtbot.waitUntil(lambda: len(called) == 2)
     warm_up.close()
     assert loaded() == [("warm_first", "warm-up"), ("warm_second", "warm-up")]
+    assert called == [("first", "MainThread"), ("second", "MainThread")]
 
 
-def test_it_ends_with_the_program(place: Path) -> None:
+def test_it_ends_with_the_program(place: Path, qtbot: QtBot) -> None:
     (place / "warm_first.py").write_text("import notes\nnotes.begun.set()\nnotes.goes_on.wait(10)\n")
-    (place / "notes.py").write_text(
-        "import threading\nseen = []\nbegun, goes_on = threading.Event(), threading.Event()\n"
+    events = "begun, goes_on = threading.Event(), threading.Event()"
+    (place / "notes.py").write_text(f"import threading\nseen = []\n{events}\n")
+    called: list[int] = []
+    warm_up = WarmUp(
+        [(("notes", "warm_first"), lambda: called.append(1)), (("warm_second",), lambda: called.append(2))]
     )
-    done = threading.Event()
-    warm_up = WarmUp(done.set, modules=("notes", "warm_first", "warm_second"))
     warm_up.start()
     import notes  # type: ignore[import-not-found]  # made above
 
@@ -60,11 +71,26 @@ def test_it_ends_with_the_program(place: Path) -> None:
         pass
     notes.goes_on.set()
     closing.join(10)
+    qtbot.wait(50)
     assert not closing.is_alive()
     assert "warm_second" not in sys.modules
-    assert not done.is_set()
+    assert called == []
 
 
-@pytest.mark.parametrize("module", NEXT)
+@pytest.mark.usefixtures("place")
+def test_what_brings_qt_is_loaded_in_the_windows_thread_in_turn(qtbot: QtBot) -> None:
+    parent, called = QObject(), []
+    load_in_turn(parent, ("warm_first", "warm_missing", "warm_second"), then=lambda: called.append(loaded()))
+    assert called == []
+    qtbot.waitUntil(lambda: bool(called))
+    assert called == [[("warm_first", "MainThread"), ("warm_second", "MainThread")]]
+
+
+def test_what_is_loaded_on_the_thread_brings_no_qt() -> None:
+    words = f"import sys, {', '.join((*HOSTS, *DEMO, *FIGURES))}; sys.exit('PySide6' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", WINDOW)
 def test_what_is_named_exists(module: str) -> None:
     __import__(module)

@@ -24,7 +24,7 @@ from vmconsole.app.first_paint import FirstPaint
 from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.app.limit_record import LimitRecord
 from vmconsole.app.logins import LoginMaker
-from vmconsole.app.warm_up import WarmUp
+from vmconsole.app.warm_up import DEMO, FIGURES, HOSTS, WINDOW, WarmUp, load_in_turn
 from vmconsole.images.spare import Spare
 from vmconsole.links.fleet import Fleet
 from vmconsole.links.guard import Guard
@@ -41,10 +41,11 @@ from vmconsole.ui.theme import Theme
 from vmconsole.ui.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from vmconsole.app.cli import Options
     from vmconsole.app.edit_target import EditTarget
+    from vmconsole.app.warm_up import Stage
     from vmconsole.inventory.ids import HostId
 
 WAKE_MS = 200
@@ -94,14 +95,23 @@ def run(options: Options) -> int:
         window = _window(context, parts, debug=options.debug)
         report = BenchReport(window, options.bench) if options.bench else None
         questions.set_window(window)
-        _begin_when_painted(window, parts, lambda: connect_all(options, fleet, profile, bridge.post))
+
+        def connect() -> None:
+            connect_all(options, fleet, profile, bridge.post)
+
+        def offer() -> None:
+            garbage.set_apart()
+            if options.after_s is None and options.demo is None:
+                parts.callback(offer_drafts(context, window).close_down)
+
+        modules = HOSTS if options.demo is None else DEMO
+        loaded = (FIGURES, lambda: load_in_turn(window, WINDOW, then=offer))
+        _begin_when_painted(window, parts, [(modules, connect), loaded])
         window.show()
         if options.show:
             window.show_guest_named(options.show)
         if options.after_s is not None:
             AfterRun(options, context, window, leave=app.exit)
-        elif options.demo is None:
-            parts.callback(offer_drafts(context, window).close_down)
         status = app.exec()
         if report is not None:
             report.write()
@@ -110,14 +120,13 @@ def run(options: Options) -> int:
         return status
 
 
-def _begin_when_painted(window: MainWindow, parts: ExitStack, connect: Callable[[], object]) -> None:
+def _begin_when_painted(window: MainWindow, parts: ExitStack, stages: Sequence[Stage]) -> None:
     """What a host does, and what is loaded, delays no window."""
-    warm_up = WarmUp(garbage.set_apart)
+    warm_up = WarmUp(stages, window)
     parts.callback(warm_up.close)
 
     def begin() -> None:
         garbage.set_apart()
-        connect()
         warm_up.start()
 
     FirstPaint(window, begin)
