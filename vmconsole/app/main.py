@@ -41,11 +41,8 @@ from vmconsole.ui.theme import Theme
 from vmconsole.ui.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from vmconsole.app.cli import Options
     from vmconsole.app.edit_target import EditTarget
-    from vmconsole.app.warm_up import Stage
     from vmconsole.inventory.ids import HostId
 
 WAKE_MS = 200
@@ -95,18 +92,7 @@ def run(options: Options) -> int:
         window = _window(context, parts, debug=options.debug)
         report = BenchReport(window, options.bench) if options.bench else None
         questions.set_window(window)
-
-        def connect() -> None:
-            connect_all(options, fleet, profile, bridge.post)
-
-        def offer() -> None:
-            garbage.set_apart()
-            if options.after_s is None and options.demo is None:
-                parts.callback(offer_drafts(context, window).close_down)
-
-        modules = HOSTS if options.demo is None else DEMO
-        loaded = (FIGURES, lambda: load_in_turn(window, WINDOW, then=offer))
-        _begin_when_painted(window, parts, [(modules, connect), loaded])
+        _begin_when_painted(options, context, window, parts)
         window.show()
         if options.show:
             window.show_guest_named(options.show)
@@ -120,8 +106,19 @@ def run(options: Options) -> int:
         return status
 
 
-def _begin_when_painted(window: MainWindow, parts: ExitStack, stages: Sequence[Stage]) -> None:
+def _begin_when_painted(options: Options, context: Context, window: MainWindow, parts: ExitStack) -> None:
     """What a host does, and what is loaded, delays no window."""
+
+    def connect() -> None:
+        connect_all(options, context.fleet, context.profile, context.bridge.post)
+
+    def offer() -> None:
+        garbage.set_apart()
+        if options.after_s is None and options.demo is None:
+            parts.callback(offer_drafts(context, window).close_down)
+
+    needed = HOSTS if options.demo is None else DEMO
+    stages = [(needed, connect), (FIGURES, lambda: load_in_turn(window, WINDOW, then=offer))]
     warm_up = WarmUp(stages, window)
     parts.callback(warm_up.close)
 

@@ -48,16 +48,12 @@ def judge(draft: Draft, disks: Sequence[OpenDisk]) -> Judged:
         )
         return Judged(reason, is_untold=False, may_be_shown=False)
     changed = [
-        (disk, sample)
+        (disk, identity, sample)
         for disk, identity, sample in zip(disks, draft.identities, draft.samples, strict=True)
         if disk.facts.identity != identity
     ]
-    was_restarted = all(
-        _only_restarted(identity, disk.facts)
-        for disk, identity in zip(disks, draft.identities, strict=True)
-        if disk.facts.identity != identity
-    )
-    is_untold = was_restarted and all(sample and sample == sample_of(d.shell, d.facts) for d, sample in changed)
+    was_restarted = all(_only_restarted(identity, disk.facts) for disk, identity, _ in changed)
+    is_untold = was_restarted and all(sample and sample == sample_of(d.shell, d.facts) for d, _, sample in changed)
     return Judged(_restarted_words(draft) if is_untold else _unfit_words(draft), is_untold=is_untold)
 
 
