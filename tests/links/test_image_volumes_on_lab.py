@@ -96,9 +96,8 @@ def guest_disks(lab_host: LabHost, device: Path, tmp_path: Path) -> Iterator[Pat
     (tmp_path / "tree/etc/fstab").write_text(FSTAB)
     image = disks.ext4(tmp_path / "tree", folder / VOLUME, size="48M")
     lab_host.virsh("pool-create-as", POOL, "dir", "--target", "/var/lib/libvirt/volumes of a pool")
-    xml = tmp_path / "guest.xml"
-    xml.write_text(DOMAIN.format(name=GUEST, disks=DISKS.format(pool=POOL, volume=VOLUME, device=device)))
-    lab_host.virsh("define", str(xml))
+    xml = DOMAIN.format(name=GUEST, disks=DISKS.format(pool=POOL, volume=VOLUME, device=device))
+    lab_host.exec("virsh", "define", "/dev/stdin", stdin=xml)  # the host has a /tmp of its own
     yield image
     if lab_host.domains().get(GUEST) == "running":
         lab_host.virsh("destroy", GUEST)

@@ -62,6 +62,19 @@ def test_a_counter_that_went_back_gives_no_rate_rather_than_a_wrong_one() -> Non
     assert np.isnan(row[Figure.DISK_READ_BYTES_PER_S])
 
 
+def test_an_answer_without_what_qemu_knows_does_not_spoil_the_next() -> None:
+    rates = StatsRates(HOST)
+    rates.frame([("a", answer(10))], at=0, monotonic=10.0, watched=frozenset())
+    without = {key: value for key, value in answer(20).items() if not key.startswith("block.")}
+    gap = rates.frame([("a", without)], at=10, monotonic=20.0, watched=frozenset({"a"}))
+    assert np.isnan(gap.values[0, Figure.DISK_READ_BYTES_PER_S])
+    assert gap.values[0, Figure.CPU_CORES] == pytest.approx(0.5)
+    frame = rates.frame([("a", answer(30))], at=20, monotonic=30.0, watched=frozenset({"a"}))
+    assert frame.values[0, Figure.DISK_READ_BYTES_PER_S] == pytest.approx(1500)
+    assert frame.values[0, Figure.CPU_CORES] == pytest.approx(0.5)
+    assert frame.devices["a"]["vda"] == pytest.approx((1000, 0, 2, 0))
+
+
 def test_guests_come_and_go_between_answers() -> None:
     rates = StatsRates(HOST)
     rates.frame([("a", answer(1))], at=0, monotonic=0.0, watched=frozenset())

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Stats = dict[str, int | str]
 _Counters = dict[tuple[str, ...], float]
+_Counted = dict[tuple[str, ...], tuple[float, float]]
+"""A counter's value, and when it was read (a time of ``time.monotonic``)."""
 _BLOCK = ("rd.bytes", "wr.bytes", "rd.reqs", "wr.reqs")
 _NET = ("rx.bytes", "tx.bytes", "rx.pkts", "tx.pkts")
 _CPU = {Figure.CPU_CORES: "cpu.time", Figure.CPU_USER_CORES: "cpu.user", Figure.CPU_SYSTEM_CORES: "cpu.system"}
@@ -31,7 +33,7 @@ class StatsRates:
 
     def __init__(self, host: HostId) -> None:
         self._host = host
-        self._before: dict[str, _Counters] = {}
+        self._before: dict[str, _Counted] = {}
         self._before_at: float | None = None
 
     def frame(
@@ -42,10 +44,14 @@ class StatsRates:
         uuids: list[str] = []
         rows: list[list[float]] = []
         devices: dict[str, Mapping[str, DeviceSample]] = {}
-        now: dict[str, _Counters] = {}
+        now: dict[str, _Counted] = {}
         for uuid, stats in answer:
-            counters = now[uuid] = _counters(stats)
-            rates = _rates(self._before.get(uuid, {}), counters, interval)
+            counters = _counters(stats)
+            before = self._before.get(uuid, {})
+            rates = _rates(before, counters, monotonic)
+            # A guest whose QEMU is just asked something else comes without what only QEMU knows: the next answer goes
+            # on from the last one that had it.
+            now[uuid] = before | {key: (value, monotonic) for key, value in counters.items()}
             uuids.append(uuid)
             rows.append(_row(stats, rates))
             if uuid in watched:
@@ -67,11 +73,14 @@ def _counters(stats: Stats) -> _Counters:
     return found
 
 
-def _rates(before: _Counters, now: _Counters, interval_s: float) -> _Counters:
+def _rates(before: _Counted, now: _Counters, at: float) -> _Counters:
     """A counter that went back was started anew (a reboot, a re-plugged device): no rate this time."""
-    if interval_s <= 0:
-        return {}
-    return {key: (value - before[key]) / interval_s for key, value in now.items() if value >= before.get(key, np.inf)}
+    rates: _Counters = {}
+    for key, value in now.items():
+        earlier, earlier_at = before.get(key, (np.inf, at))
+        if value >= earlier and at > earlier_at:
+            rates[key] = (value - earlier) / (at - earlier_at)
+    return rates
 
 
 def _sum(rates: _Counters, group: str, field: str) -> float:
