@@ -9,9 +9,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QObject
 
-from vmconsole.app.warm_up import DEMO, FIGURES, HOSTS, WINDOW, WarmUp, load_in_turn
+from vmconsole.app.warm_up import DEMO, FIGURES, HOSTS, PARTS, WarmUp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,20 +76,6 @@ def test_it_ends_with_the_program(place: Path, qtbot: QtBot) -> None:
     assert called == []
 
 
-@pytest.mark.usefixtures("place")
-def test_what_brings_qt_is_loaded_in_the_windows_thread_in_turn(qtbot: QtBot) -> None:
-    parent, called = QObject(), []
-    load_in_turn(parent, ("warm_first", "warm_missing", "warm_second"), then=lambda: called.append(loaded()))
-    assert called == []
-    qtbot.waitUntil(lambda: bool(called))
-    assert called == [[("warm_first", "MainThread"), ("warm_second", "MainThread")]]
-
-
 def test_what_is_loaded_on_the_thread_brings_no_qt() -> None:
-    words = f"import sys, {', '.join((*HOSTS, *DEMO, *FIGURES))}; sys.exit('PySide6' in sys.modules)"
+    words = f"import sys, {', '.join((*HOSTS, *DEMO, *FIGURES, *PARTS))}; sys.exit('PySide6' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0
-
-
-@pytest.mark.parametrize("module", WINDOW)
-def test_what_is_named_exists(module: str) -> None:
-    __import__(module)

@@ -197,6 +197,46 @@ def test_a_full_disk_here_leaves_draft_and_image_as_they_were(
     assert story.work.kept_way_back() is not None
 
 
+@pytest.fixture
+def small_host(tmp_path: Path) -> Iterator[Place]:
+    """An image of large clusters on a host's small disk, and a draft that touches twenty of them."""
+    folder, clusters = tmp_path / "small", range(0, 40, 2)
+    folder.mkdir()
+    disks.run("mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", folder)
+    place = Place(folder)
+    for inside in ("ready", "work"):
+        (tmp_path / inside).mkdir()
+        (folder / inside).symlink_to(tmp_path / inside)
+    disks.run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", place.image, "64M")
+    layer = folder / "ready/layer-1.qcow2"
+    disks.run("qemu-img", "create", "-q", "-f", "qcow2", layer, "64M")
+    orders = [word for mib in clusters for word in ("-c", f"write -P 0x42 {mib}M 64k")]
+    disks.run("qemu-io", "-f", "qcow2", *orders, layer)
+    disks.run("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "qcow2", "-b", "layer-1.qcow2",
+              folder / "ready/layer-2.qcow2", "64M")  # fmt: skip
+    yield place
+    disks.until(
+        lambda: subprocess.run(["umount", folder], capture_output=True, check=False).returncode == 0,
+        what="it is unmounted",
+    )
+
+
+def test_a_host_on_which_large_clusters_have_no_room_is_told_before_it_begins(
+    small_host: Place, shell: LocalShell
+) -> None:
+    story = Story(small_host, shell)
+    host = os.statvfs(small_host.folder)
+    ballast = small_host.folder / "ballast"
+    ballast.write_bytes(bytes(host.f_bavail * host.f_frsize - (30 << 20)))  # the draft is of 2 MiB
+    with pytest.raises(ImageNoSpace, match=r"needs 5\d MiB"):
+        story.apply()
+    story.check_nothing_happened()
+    ballast.unlink()
+    story.apply()
+    assert disks.content_hash(small_host.image) != story.before
+    assert disks.run("qemu-img", "check", "-f", "qcow2", small_host.image)
+
+
 def test_without_a_way_back_none_is_kept(story: Story) -> None:
     story.apply()
     assert story.work.kept_way_back() is not None

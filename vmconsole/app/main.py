@@ -22,9 +22,10 @@ from vmconsole.app.drafts import offer_drafts
 from vmconsole.app.dump import dump_of
 from vmconsole.app.first_paint import FirstPaint
 from vmconsole.app.hosts import LinkMaker, connect_all
+from vmconsole.app.in_turn import in_turn, window_pieces
 from vmconsole.app.limit_record import LimitRecord
 from vmconsole.app.logins import LoginMaker
-from vmconsole.app.warm_up import DEMO, FIGURES, HOSTS, WINDOW, WarmUp, load_in_turn
+from vmconsole.app.warm_up import DEMO, FIGURES, HOSTS, PARTS, WarmUp
 from vmconsole.images.spare import Spare
 from vmconsole.links.fleet import Fleet
 from vmconsole.links.guard import Guard
@@ -118,7 +119,7 @@ def _begin_when_painted(options: Options, context: Context, window: MainWindow, 
             parts.callback(offer_drafts(context, window).close_down)
 
     needed = HOSTS if options.demo is None else DEMO
-    stages = [(needed, connect), (FIGURES, lambda: load_in_turn(window, WINDOW, then=offer))]
+    stages = [(needed, connect), ((*FIGURES, *PARTS), lambda: in_turn(window, window_pieces(), then=offer))]
     warm_up = WarmUp(stages, window)
     parts.callback(warm_up.close)
 

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loads what the program needs next once the window is painted: on a thread of its own, or between the window's events.
+"""Loads what the program needs next, and which brings no Qt, once the window is painted: on a thread of its own.
 
-Python loads a module when it is first imported. Left to the first click on a guest, that held the window for 0.4 s (the
-charts and numpy), and the first look at its disks for another 0.3 s; before the first paint it would delay the window.
-
-What brings Qt is loaded in the GUI thread, in pieces: PySide makes its classes when they are first used, and two
-threads that do so at once end the program (seen with pyqtgraph on a thread, PySide 6.11).
+Python loads a module when it is first imported: left to the first click, that holds the window; before the first paint,
+it would delay it. What brings Qt is for ``in_turn``.
 """
 
 from __future__ import annotations
@@ -15,7 +12,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,12 +22,13 @@ if TYPE_CHECKING:
 HOSTS = ("vmconsole.links.host_link", "vmconsole.links.libvirt_link")
 DEMO = ("vmconsole.links.memory",)
 FIGURES = ("vmconsole.store.figures", "vmconsole.images.session")
-"""These three are loaded on the thread: none brings Qt."""
-WINDOW = (
-    "vmconsole.ui.overview", "vmconsole.ui.limits_tab", "vmconsole.ui.disks_tab", "vmconsole.ui.image_editor.editors",
-    "vmconsole.ui.capacity.page", "vmconsole.ui.limits.bulk_dialog",
+PARTS = (
+    "decimal", "multiprocessing.connection", "xml.etree.ElementTree", "cProfile", "csv", "difflib", "pygments.lexers",
+    "vmconsole.quotas.capacity", "vmconsole.quotas.pins", "vmconsole.operations.behind",
+    "vmconsole.operations.image_users", "vmconsole.images.live_session", "vmconsole.images.comparing",
+    "vmconsole.images.lenses", "vmconsole.images.registry_values", "vmconsole.settings.presets",
 )  # fmt: skip
-"""In the order in which they are wanted: the tabs of a guest, those of a host, its dialogs."""
+"""Of the charts, the limits and the image editor, and of the libraries they use."""
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +58,7 @@ class WarmUp(QObject):
             for module in modules:
                 if self._ends.is_set():
                     return
-                _bring(module)
+                bring(module)
             self._loaded.emit(number)
 
     @Slot(int)
@@ -69,16 +67,8 @@ class WarmUp(QObject):
             self._stages[number][1]()
 
 
-def load_in_turn(parent: QObject, modules: Sequence[str], *, then: Callable[[], object]) -> None:
-    """In the GUI thread, one at a time while ``parent`` lives, with the window's events in between; then ``then``."""
-    if not modules:
-        then()
-        return
-    _bring(modules[0])
-    QTimer.singleShot(0, parent, lambda: load_in_turn(parent, modules[1:], then=then))
-
-
-def _bring(module: str) -> None:
+def bring(module: str) -> None:
+    """Load it; without it the program goes on."""
     try:
         importlib.import_module(module)
     except ImportError:  # who needs it says so, where it can be seen

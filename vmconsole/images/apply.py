@@ -104,21 +104,23 @@ class Apply:
             said=said,
         )
 
-    def check_space(self, overlay_bytes: int) -> None:
-        """Raises ImageNoSpace unless the host has room for the journal, and for what the image may grow by."""
+    def check_space(self, overlay_bytes: int, grows_bytes: int = 0) -> None:
+        """Raises ImageNoSpace unless the host has room for the journal, and for what the image may grow by: as much,
+        and not less than ``grows_bytes``."""
         journals = _parent(self._facts.journal_folder)
         images = _parent(self._facts.path)
         command = f"LC_ALL=C df -P -k -- {shlex.quote(journals)} {shlex.quote(images)} | tail -n 2"
         rows = [r.split() for r in self._run(command, "The host's free space is not known.").out.decode().splitlines()]
         needed_kib = overlay_bytes // 1024 + _SPARE_KIB
-        needs = [needed_kib, 0 if self._facts.is_block_device else overlay_bytes // 1024]
+        grows_kib = max(overlay_bytes, grows_bytes) // 1024
+        needs = [needed_kib, 0 if self._facts.is_block_device else grows_kib]
         if rows[0][0] == rows[1][0]:
             needs = [sum(needs), sum(needs)]
         for row, need in zip(rows, needs, strict=True):
             if int(row[3]) < need:
                 raise ImageNoSpace(
                     f"The host needs {need >> 10} MiB free in {row[5]} for this, and has {int(row[3]) >> 10} MiB.",
-                    cause="The draft is carried there whole, and the image may grow by as much.",
+                    cause="The draft is carried there whole, and the image may grow by as much or more.",
                     advice="Free some space there, then Apply again. The draft is kept.",
                     where=self._where,
                 )

@@ -93,6 +93,7 @@ class Applying:
         self.step("Comparing the draft with the disk")
         packed = [self._pack(number, deed) for number in range(len(self.parts))]
         try:
+            self._check_growth(packed)
             self._remember(deed, packed)
             self.step("Carrying the draft to the host")
             self._carry(deed)
@@ -137,13 +138,19 @@ class Applying:
             check_no_base(part.shell, part.facts)
             apply.check_space(sum(layer.stat().st_size for layer in part.layers))
 
+    def _check_growth(self, packed: Sequence[Packed]) -> None:
+        """Now it is known where the image will be written: one of large clusters grows by more than the draft."""
+        for apply, part, made in zip(self._applies, self.parts, packed, strict=True):
+            apply.check_space(made.carried_bytes, min(made.touched_bytes, part.facts.may_grow_bytes))
+
     def _pack(self, number: int, deed: Deed) -> Packed:
         part = self.parts[number]
         replaced = way_back.file_for(part.back_folder, deed.id) if deed.keeps_way_back else None
         if replaced is not None:
             part.back_folder.mkdir(mode=0o700, exist_ok=True)
         packing = Packing(
-            part.layers, part.export, part.facts.virtual_size_bytes, deed.packing_folder / f"carried{number}.qcow2",
+            part.layers, part.export, part.facts.virtual_size_bytes, part.facts.cluster_bytes,
+            deed.packing_folder / f"carried{number}.qcow2",
             replaced, self.report, lambda: self._is_cancelled,
         )  # fmt: skip
         try:

@@ -74,6 +74,10 @@ class ImageFacts:
     """Where an Apply keeps its journal."""
     unfinished: journal.Record | None = None
     """An Apply that was cut off."""
+    cluster_bytes: int = 0
+    """What the image grows by at once (qcow2: 64 KiB, up to 2 MiB); 0 where that is the file system's matter."""
+    may_grow_bytes: int = 0
+    """What it may take on its host beyond what it takes now; the disk's whole size if it has snapshots."""
     below: tuple[str, ...] = ()
     """What QEMU reads beside the image itself: its backing files, by the names that it uses, and for VMDK the folder
     in which the parts lie."""
@@ -231,7 +235,15 @@ def _parsed(out: str) -> ImageFacts:
         packing=_packing(magic, path),
         journal_folder=folder,
         unfinished=journal.read_state(lines[5:_FIXED_LINES], identity),
+        cluster_bytes=int(info.get("cluster-size") or 0),
+        may_grow_bytes=_may_grow(info),
     )
+
+
+def _may_grow(info: dict[str, Any]) -> int:
+    """Blocks that a snapshot holds are written to another place."""
+    size_bytes = int(info["virtual-size"])
+    return size_bytes if info.get("snapshots") else max(size_bytes - int(info.get("actual-size") or 0), 0)
 
 
 def _packing(magic: str, path: str) -> Packing:

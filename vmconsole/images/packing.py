@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmconsole.images.layers import make_overlay
@@ -39,6 +39,8 @@ class Packed:
     """Of the blocks that differ, as they will be."""
     old_digest: str
     """Of all blocks that the layers hold, as they are on the image now."""
+    touched_bytes: int
+    """Of the image's clusters in which blocks differ: what it grows by if it has none of them yet."""
 
 
 @dataclass(slots=True)
@@ -50,12 +52,15 @@ class Packing:
     export: Path
     """Socket of the image's export."""
     size_bytes: int
+    cluster_bytes: int
+    """Of the image; 0 if it has none."""
     carried: Path
     """A file to be made."""
     replaced: Path | None
     """A file to be made with the old content; None if no way back is wanted."""
     report: Callable[[str, int, int], None]
     is_cancelled: Callable[[], bool]
+    _touched: set[int] = field(default_factory=set)
 
     def pack(self) -> Packed:
         """Raises ImageError; CancelledError."""
@@ -77,8 +82,9 @@ class Packing:
         finally:
             old.close()
         return Packed(
-            self.carried.stat().st_size, self.replaced.stat().st_size if self.replaced is not None else 0, *digests
-        )
+            self.carried.stat().st_size, self.replaced.stat().st_size if self.replaced is not None else 0, *digests,
+            len(self._touched) * self.cluster_bytes,
+        )  # fmt: skip
 
     def _copy(
         self, ranges: Sequence[Piece], new: NbdClient, old: NbdClient, carried: NbdClient, replaced: NbdClient | None
@@ -94,6 +100,7 @@ class Packing:
                 block = now[at : at + size]
                 new_digest.update(block)
                 _put(carried, start + at, block)
+                self._touched |= clusters(start + at, size, self.cluster_bytes)
                 if replaced is not None:
                     _put(replaced, start + at, before[at : at + size])
             done += length
@@ -106,6 +113,11 @@ def _put(client: NbdClient, offset: int, data: bytes) -> None:
         client.write_zeroes(offset, len(data))
     else:
         client.write(offset, data)
+
+
+def clusters(start: int, length: int, cluster_bytes: int) -> set[int]:
+    """Numbers of the image's clusters that these bytes lie in."""
+    return set(range(start // cluster_bytes, -(-(start + length) // cluster_bytes))) if cluster_bytes else set()
 
 
 def differing(now: bytes, before: bytes) -> Iterator[Piece]:
