@@ -23,6 +23,7 @@ from tests.links.stuck import GUEST, Hasty, freeze_agent
 from tests.ui.stall_meter import StallMeter, Stalls
 from tests.waiting import wait_until
 from vmconsole.app import garbage
+from vmconsole.app.turns import take_short_turns
 from vmconsole.inventory.facts import HostState
 from vmconsole.inventory.ids import GuestId
 from vmconsole.links.fleet import Fleet
@@ -119,7 +120,9 @@ class WindowOnLab:
         first = self._wired[0]
         self.window.select(GuestId(first.link.host_id, first.uuid(first.host.guests[0])))
         wait_for(lambda: self.window.guest_page.guest is not None)
-        garbage.set_apart()  # as ``app`` does; the tests' own objects are three times as many as the program's
+        # As ``app`` does; the tests' own objects are three times as many as the program's.
+        take_short_turns()
+        garbage.set_apart()
         QTest.qWait(CALM_MS)  # first paints and first curves are no fault's doing
 
     def _is_whole(self) -> bool:

@@ -25,6 +25,7 @@ from vmconsole.app.hosts import LinkMaker, connect_all
 from vmconsole.app.in_turn import in_turn, window_pieces
 from vmconsole.app.limit_record import LimitRecord
 from vmconsole.app.logins import LoginMaker
+from vmconsole.app.turns import take_short_turns
 from vmconsole.app.warm_up import DEMO, FIGURES, HOSTS, PARTS, WarmUp
 from vmconsole.images.spare import Spare
 from vmconsole.links.fleet import Fleet
@@ -51,6 +52,7 @@ WAKE_MS = 200
 
 def run(options: Options) -> int:
     """Show the window and stay until it is closed; the program's exit status."""
+    take_short_turns()
     garbage.hold()
     with ExitStack() as parts:
         profile = Profile(options.profile)
