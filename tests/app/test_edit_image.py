@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vmconsole.app.edit_image import LookingDialog
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
 
 NO_IMAGE = b"QFI\xfb\0\0\0\3" + bytes(200)
 
@@ -44,3 +48,15 @@ def test_a_wrong_word_ends_before_any_window(tmp_path: Path) -> None:
     done = run(tmp_path / "profile", str(tmp_path / "nothing.qcow2"))
     assert done.returncode == 2
     assert "No such file" in done.stderr
+
+
+def test_the_word_that_it_looks_at_the_disk_does_not_come_back(qtbot: QtBot) -> None:
+    dialog = LookingDialog()
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.hide()
+    other = LookingDialog()  # of a disk that is open before it was shown at all
+    qtbot.addWidget(other)
+    qtbot.wait(4500)  # Qt's own patience is 4 s
+    assert not dialog.isVisible()
+    assert not other.isVisible()

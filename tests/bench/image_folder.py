@@ -47,12 +47,14 @@ class Window:
     def __init__(self, session: ImageSession) -> None:
         from PySide6.QtWidgets import QApplication, QWidget
 
+        from vmconsole.app.turns import take_short_turns
         from vmconsole.store.store import Store
         from vmconsole.ui.bridge import Bridge
         from vmconsole.ui.image_editor.browser import Browser
         from vmconsole.ui.image_editor.desk import ImageDesk
         from vmconsole.ui.image_editor.look import Look
 
+        take_short_turns()  # as ``app`` does
         self._app = QApplication.instance() or QApplication([])
         self._bridge = Bridge(Store())
         self._desk = ImageDesk(lambda _on_event: session, self._bridge)

@@ -39,6 +39,20 @@ GUESTS_MS = 10_000
 _EDITABLE = {"disk", "lun"}
 
 
+class LookingDialog(QProgressDialog):
+    """Says what is waited for. It is shown when told to, and hidden for good."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWindowTitle(self.tr("Image Editor"))
+        self.setLabelText(self.tr("Looking at the disk…"))
+        self.setRange(0, 0)
+        self.setMinimumWidth(420)
+        self.setWindowModality(Qt.WindowModality.NonModal)
+        self.setAutoClose(False)
+        self.reset()  # ends the timer by which it would show itself after 4 s, whatever became of the disk
+
+
 class EditImageRun(QObject):
     """``start`` once the application runs. ``window`` is there from the beginning, for questions to be asked over."""
 
@@ -50,14 +64,7 @@ class EditImageRun(QObject):
         self._host: HostId | None = None
         self._is_over = False
         self.editors = ImageEditors(context, self)
-        self.window = QProgressDialog()
-        self.window.setWindowTitle(self.tr("Image Editor"))
-        self.window.setLabelText(self.tr("Looking at the disk…"))
-        self.window.setRange(0, 0)
-        self.window.setMinimumWidth(420)
-        self.window.setWindowModality(Qt.WindowModality.NonModal)
-        self.window.setAutoClose(False)
-        self.window.setMinimumDuration(1_000_000_000)  # it is shown by ``start`` alone, and hidden for good
+        self.window = LookingDialog()
         self.window.canceled.connect(self._on_cancelled)
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
