@@ -59,6 +59,7 @@ def run(options: Options) -> int:
         parts.enter_context(logs.set_up(profile.state_dir, debug=options.debug))
         app = _application()
         theme = Theme(app)
+        app.setWindowIcon(theme.icon("vmconsole"))  # of all windows
         store = Store()
         bridge = Bridge(store)
         parts.callback(bridge.close)

@@ -159,7 +159,6 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self.setWindowTitle("vmconsole")
         self.setAccessibleName("vmconsole")
-        self.setWindowIcon(self._theme.icon("vmconsole"))
         self.resize(*SIZE)
         self._split = QSplitter(Qt.Orientation.Horizontal, self)
         self._split.setObjectName("split")
