@@ -197,7 +197,7 @@ class Browser(QWidget):
             return
         if part.path == self._folder and self._is_partial:
             self._waiting += part.entries
-            # The table lays out all of its rows for each addition: few of them.
+            # Each addition is told to all who count rows: few of them.
             if time.monotonic() > self._added_at + ADD_EVERY_S:
                 self._add_waiting()
             return

@@ -45,8 +45,8 @@ _LETTERS = {
 _SHARE = 4
 """What comes waits until it is a fourth of what is there: so many small parts cost no more than few big ones."""
 MOST_ROWS = 50_000
-"""No more rows are shown: the view goes through all of them whenever some come, and a guest may make a folder of
-millions. The filter looks at all entries, and those that it lets through are shown."""
+"""No more rows are shown: they are sorted in the window's thread, and a guest may make a folder of millions. The filter
+looks at all entries, and those that it lets through are shown."""
 
 _PLAIN = (
     Qt.ItemFlag.ItemIsSelectable
@@ -278,7 +278,7 @@ class FileModel(QAbstractTableModel):
         return False  # the row changes when the image says so
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
-        # The view asks this of every row when it lays them out, so nothing is put together here.
+        # Asked for every cell that is drawn: nothing is put together here.
         column = index.column()
         if column == NAME:
             return _EDITABLE if self.may_rename else _PLAIN
