@@ -16,6 +16,7 @@ from vmconsole.inventory.deltas import HostSeen
 from vmconsole.inventory.facts import Disk, Interface
 from vmconsole.inventory.limits import CpuCap, LimitRef, Limits
 from vmconsole.ui.charts.limit_line import GRAB_PX
+from vmconsole.ui.charts.limit_lines import LimitLines
 from vmconsole.ui.charts.limit_tag import LimitTag
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", extend=True)  # the screenless platform has no size hints
@@ -205,6 +206,14 @@ def test_where_it_is_not_available_the_handle_is_greyed_with_the_reason(open_pag
     assert line.isVisible()
     assert not line.isEnabled()
     assert "the kernel has no sch_htb" in line.toolTip()
+
+
+def test_new_facts_arrange_each_chart_once(open_page, monkeypatch):
+    page = open_page(a_whole_guest({READ: 10 * MIB, WRITE: 20 * MIB}))
+    placed = []
+    monkeypatch.setattr(LimitLines, "_put_tags", lambda lines: placed.append(lines))
+    page.rig.apply(HostSeen(dataclasses.replace(page.rig.host, versions={"libvirt": "9.9.9"})))
+    assert sorted(map(id, placed)) == sorted(id(card.limits) for card in page.tab.cards)
 
 
 def test_the_past_above_the_line_is_told_and_tinted(open_page):

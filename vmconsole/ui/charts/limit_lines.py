@@ -100,9 +100,13 @@ class LimitLines(QObject):
         self._show(found.refs, situation, found.hint)
 
     def _show(self, refs: tuple[LimitRef | None, ...], situation: Situation | None, hint: str) -> None:
-        for slot, ref in zip(self.slots, refs, strict=True):
-            slot.line.set_listed(listed=ref is not None)
-            slot.editor.set_subject(subject(situation, ref) if ref is not None and situation is not None else None)
+        self._is_arranging = True  # each editor tells that it has changed; all are arranged once, in the end
+        try:
+            for slot, ref in zip(self.slots, refs, strict=True):
+                slot.line.set_listed(listed=ref is not None)
+                slot.editor.set_subject(subject(situation, ref) if ref is not None and situation is not None else None)
+        finally:
+            self._is_arranging = False
         self._hint.setText(QCoreApplication.translate("charts", hint))
         self._hint.setVisible(bool(hint))
         self.arrange()
