@@ -38,6 +38,11 @@ sed 's/"logd"/"file"/' /etc/libvirt/qemu.conf > {OWN}/qemu.conf  # virtlogd's so
 mount --bind {OWN}/qemu.conf /etc/libvirt/qemu.conf || exit 1
 exec /usr/sbin/libvirtd -d --config {OWN}/conf --pid-file {OWN}/pid
 """
+# A daemon that ends takes its pid file away, and would take that of the next one if it were not waited for.
+END = f"""
+p=$(cat {OWN}/pid 2>/dev/null) && kill "$p" && while kill -0 "$p" 2>/dev/null; do sleep 0.1; done
+rm -rf {OWN}
+"""
 GUEST = "<domain type='qemu'><name>elsewhere</name><memory>65536</memory><os><type>hvm</type></os></domain>"
 
 
@@ -55,7 +60,7 @@ def other_daemon(lab_host: LabHost) -> Iterator[str]:
         lab_host.exec("virsh", "-c", uri, "define", "/dev/stdin", stdin=GUEST)
         yield f"{OWN}/libvirt-sock"
     finally:
-        lab_host.exec("sh", "-c", f"kill $(cat {OWN}/pid); rm -rf {OWN}")
+        lab_host.exec("sh", "-c", END)
 
 
 @pytest.mark.parametrize("more", ["", "&proxy=native", "&proxy=netcat", "&mode=legacy"])
