@@ -94,7 +94,9 @@ class LoginPlace:
         return " ".join(self.host.exec("cat", f"{self._home}/host_key.pub").stdout.split()[:2])
 
     def close(self) -> None:
-        self.host.exec("sh", "-c", f"kill $(cat {self._home}/pid) 2>/dev/null; rm -rf {self._home}", check=False)
+        # Waited for, as it takes its pid file away in the end, which could be that of the next one.
+        end = f"p=$(cat {self._home}/pid) && kill $p && for _ in $(seq 100); do kill -0 $p || break; sleep 0.05; done"
+        self.host.exec("sh", "-c", f"({end}) 2>/dev/null; rm -rf {self._home}", check=False)
 
     def _write(self, name: str, text: str) -> None:
         self.host.exec("sh", "-c", f"umask 077; cat > {self._home}/{name}", stdin=text)
