@@ -77,9 +77,12 @@ class LoginPlace:
         self.host.exec("unshare", "--mount", "--propagation", "private", "sh", "-c", self._start)
 
     def stop(self) -> None:
-        self.host.exec(
-            "sh", "-c", f"kill $(cat {self._home}/pid) && while [ -e {self._home}/pid ]; do sleep 0.02; done"
-        )
+        self.host.exec("sh", "-c", self._end)
+
+    @property
+    def _end(self) -> str:
+        """Waits until it has taken its pid file away, which could be that of the next one."""
+        return f"kill $(cat {self._home}/pid) && while [ -e {self._home}/pid ]; do sleep 0.02; done"
 
     def new_host_key(self) -> str:
         """Another host key, as after a new installation; sshd uses it from its next start. Returns its fingerprint."""
@@ -94,9 +97,7 @@ class LoginPlace:
         return " ".join(self.host.exec("cat", f"{self._home}/host_key.pub").stdout.split()[:2])
 
     def close(self) -> None:
-        # Waited for, as it takes its pid file away in the end, which could be that of the next one.
-        end = f"p=$(cat {self._home}/pid) && kill $p && for _ in $(seq 100); do kill -0 $p || break; sleep 0.05; done"
-        self.host.exec("sh", "-c", f"({end}) 2>/dev/null; rm -rf {self._home}", check=False)
+        self.host.exec("sh", "-c", f"({self._end}) 2>/dev/null; rm -rf {self._home}", check=False)
 
     def _write(self, name: str, text: str) -> None:
         self.host.exec("sh", "-c", f"umask 077; cat > {self._home}/{name}", stdin=text)

@@ -7,7 +7,7 @@ program (seen with pyqtgraph on a thread, PySide 6.11). Not at the first click e
 
 from __future__ import annotations
 
-import importlib
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 SLICE_S = 0.008
 """How long the window waits for one turn; a single piece may take longer."""
-QT = ("QtCore", "QtGui", "QtWidgets", "QtTest", "QtSvg", "QtOpenGL", "QtOpenGLWidgets")
-"""pyqtgraph uses every class of the first three when it is loaded, at once: 0.1 s for PySide to make them."""
+QT = ("PySide6.QtCore", "PySide6.QtGui", "PySide6.QtWidgets")
+"""pyqtgraph uses every class of them when it is loaded, at once: 0.1 s for PySide to make them."""
 WINDOW = (
-    "pyqtgraph", *(f"vmconsole.ui.{name}" for name in (
+    *(f"PySide6.{name}" for name in ("QtTest", "QtSvg", "QtOpenGL", "QtOpenGLWidgets")), "pyqtgraph",
+    *(f"vmconsole.ui.{name}" for name in (
         "charts.plot", "charts.limit_lines", "charts.cpu_card", "overview",
         "limits.limits_view", "limits.pin_dialog", "limits_tab",
         "image_editor.browser", "image_editor.draft_panel", "image_editor.diff_view", "image_editor.compare_window",
@@ -41,7 +42,7 @@ of."""
 def window_pieces() -> Iterator[None]:
     """Everything, a piece at a time."""
     for name in QT:
-        module = importlib.import_module(f"PySide6.{name}")
+        module = sys.modules[name]  # the window that is painted has brought it
         for attribute in dir(module):
             getattr(module, attribute)
             yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmconsole.images.layers import make_overlay
@@ -60,7 +60,6 @@ class Packing:
     """A file to be made with the old content; None if no way back is wanted."""
     report: Callable[[str, int, int], None]
     is_cancelled: Callable[[], bool]
-    _touched: set[int] = field(default_factory=set)
 
     def pack(self) -> Packed:
         """Raises ImageError; CancelledError."""
@@ -73,25 +72,26 @@ class Packing:
                 Server(self.carried, is_read_only=False, export=self.export) as carried,
             ):
                 if self.replaced is None:
-                    digests = self._copy(ranges, new, old, carried, None)
+                    found = self._copy(ranges, new, old, carried, None)
                 else:
                     size = str(self.size_bytes)
                     qemu_img("create", "-q", "-f", "qcow2", self.replaced, size)
                     with Server(self.replaced, is_read_only=False) as replaced:
-                        digests = self._copy(ranges, new, old, carried, replaced)
+                        found = self._copy(ranges, new, old, carried, replaced)
         finally:
             old.close()
         return Packed(
-            self.carried.stat().st_size, self.replaced.stat().st_size if self.replaced is not None else 0, *digests,
-            len(self._touched) * self.cluster_bytes,
-        )  # fmt: skip
+            self.carried.stat().st_size, self.replaced.stat().st_size if self.replaced is not None else 0, *found
+        )
 
     def _copy(
         self, ranges: Sequence[Piece], new: NbdClient, old: NbdClient, carried: NbdClient, replaced: NbdClient | None
-    ) -> tuple[str, str]:
+    ) -> tuple[str, str, int]:
+        """The rest of ``Packed``."""
         pieces = list(cut(ranges))
         new_digest, old_digest = hashlib.sha256(), hashlib.sha256()
         total, done = sum(length for _, length in pieces), 0
+        touched, seen_to = 0, 0
         for (start, length), now, before in zip(pieces, new.read_all(pieces), old.read_all(pieces), strict=True):
             if self.is_cancelled():
                 raise CancelledError
@@ -100,12 +100,13 @@ class Packing:
                 block = now[at : at + size]
                 new_digest.update(block)
                 _put(carried, start + at, block)
-                self._touched |= clusters(start + at, size, self.cluster_bytes)
+                first, end = clusters(start + at, size, self.cluster_bytes)
+                touched, seen_to = touched + end - max(first, seen_to), end  # the pieces are in order
                 if replaced is not None:
                     _put(replaced, start + at, before[at : at + size])
             done += length
             self.report("Comparing the draft with the disk", done, total)
-        return new_digest.hexdigest(), old_digest.hexdigest()
+        return new_digest.hexdigest(), old_digest.hexdigest(), touched * self.cluster_bytes
 
 
 def _put(client: NbdClient, offset: int, data: bytes) -> None:
@@ -115,9 +116,9 @@ def _put(client: NbdClient, offset: int, data: bytes) -> None:
         client.write(offset, data)
 
 
-def clusters(start: int, length: int, cluster_bytes: int) -> set[int]:
-    """Numbers of the image's clusters that these bytes lie in."""
-    return set(range(start // cluster_bytes, -(-(start + length) // cluster_bytes))) if cluster_bytes else set()
+def clusters(start: int, length: int, cluster_bytes: int) -> tuple[int, int]:
+    """Number of the first of the image's clusters that these bytes lie in, and of the one after the last."""
+    return (start // cluster_bytes, -(-(start + length) // cluster_bytes)) if cluster_bytes else (0, 0)
 
 
 def differing(now: bytes, before: bytes) -> Iterator[Piece]:
