@@ -99,17 +99,22 @@ def partitioned(image: Path, layout: str, parts: dict[int, Path]) -> None:
         run("dd", f"if={part}", f"of={image}", "bs=1M", f"seek={at}", "conv=notrunc,sparse", "status=none")
 
 
-def encrypt(raw: Path, image: Path) -> None:
-    """LUKS1, opened by ``KEY``. qemu-img measures the processor for it, and sometimes fails to: then again."""
-    command = [
-        "qemu-img", "convert", "-q", "-f", "raw", "-O", "luks", "--object", f"secret,id=s,data={KEY}", "-o",
-        "key-secret=s,iter-time=10", str(raw), str(image),
-    ]  # fmt: skip
-    for _ in range(10):
-        tried = subprocess.run(command, capture_output=True, check=False)
+def run_measured(*command: str | Path) -> None:
+    """For a qemu-img that makes LUKS: it measures the processor for it, and one time in six fails to. Then again."""
+    words = [str(word) for word in command]
+    for _ in range(50):
+        tried = subprocess.run(words, capture_output=True, check=False)
         if b"accurate CPU usage" not in tried.stderr:
             break
     assert tried.returncode == 0, tried.stderr
+
+
+def encrypt(raw: Path, image: Path) -> None:
+    """LUKS1, opened by ``KEY``."""
+    run_measured(
+        "qemu-img", "convert", "-q", "-f", "raw", "-O", "luks", "--object", f"secret,id=s,data={KEY}", "-o",
+        "key-secret=s,iter-time=10", raw, image,
+    )  # fmt: skip
 
 
 def make_lvm(image: Path, ext4: Path) -> None:

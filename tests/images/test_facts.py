@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.images import disks
+from tests.images.damage import run_measured
 from vmconsole.images.disk import OpenDisk
 from vmconsole.images.facts import look_at, overlays_command, overlays_of
 from vmconsole.images.messages import ImageSource
@@ -130,16 +131,20 @@ def test_an_image_based_on_itself_ends(shell: LocalShell, tmp_path: Path) -> Non
         look_at(shell, ImageSource(str(image), "qcow2"))
 
 
-def test_data_in_another_file_and_encryption_are_refused(shell: LocalShell, tmp_path: Path) -> None:
+def test_data_in_another_file_is_refused(shell: LocalShell, tmp_path: Path) -> None:
     apart = tmp_path / "apart.qcow2"
     disks.run("qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={tmp_path}/data", apart, "1M")
     with pytest.raises(ImageUnreadable) as refused:
         look_at(shell, ImageSource(str(apart), "qcow2"))
     assert "another file" in refused.value.explanation.cause
+
+
+@pytest.mark.parametrize("how", ["luks,encrypt.iter-time=10", "aes"])
+def test_a_qcow2_that_is_encrypted_is_refused(shell: LocalShell, tmp_path: Path, how: str) -> None:
     secret = tmp_path / "secret.qcow2"
-    disks.run(
+    run_measured(
         "qemu-img", "create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=x",
-        "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", secret, "1M",
+        "-o", f"encrypt.key-secret=s,encrypt.format={how}", secret, "1M",
     )  # fmt: skip
     with pytest.raises(ImageUnreadable) as refused:
         look_at(shell, ImageSource(str(secret), "qcow2"))
