@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 class Page:
     """An Overview in a window of its own."""
 
-    def __init__(self, qtbot: object, folder: Path, guest: Guest | None = None, *, layout: str = "v1") -> None:
+    def __init__(
+        self, qtbot: object, folder: Path, guest: Guest | None = None, *, layout: str = "v1", past_s: int = 120
+    ) -> None:
         self.qtbot = qtbot
         self.rig = Rig(folder, guest, layout=layout)
-        self.rig.fill(120)
+        self.rig.fill(past_s)
         self.tab = OverviewTab(self.rig.context, formats=self.rig.formats)
         self.tab.resize(900, 640)
         self.tab.show_guest(self.rig.guest.id)

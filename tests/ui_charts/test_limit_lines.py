@@ -11,10 +11,12 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
-from tests.operations.fakes import a_guest
+from tests.operations.fakes import HOST, a_guest
+from tests.ui_charts.rig import frame
 from vmconsole.inventory.deltas import HostSeen
-from vmconsole.inventory.facts import Disk, Interface
+from vmconsole.inventory.facts import Disk, GuestState, Interface
 from vmconsole.inventory.limits import CpuCap, LimitRef, Limits
+from vmconsole.metrics.figures import Figure
 from vmconsole.ui.charts.limit_line import GRAB_PX
 from vmconsole.ui.charts.limit_lines import LimitLines
 from vmconsole.ui.charts.limit_tag import LimitTag
@@ -253,6 +255,31 @@ def test_a_line_far_above_the_curve_waits_at_the_top(open_page):
     (name, value, _), *_ = page.asked()
     assert name == "memory_hard"
     assert value * 1024 == pytest.approx(32 * 2**30, rel=0.05)
+
+
+def an_idle_guest(limits: dict):
+    guest = dataclasses.replace(a_whole_guest({}), state=GuestState.SHUT_OFF, live=None)
+    return dataclasses.replace(guest, stored=Limits({BALLOON: 2 * MIB} | limits))
+
+
+@pytest.mark.parametrize("hard", [3 * MIB, 64 * MIB])
+def test_without_a_curve_the_axis_has_room_for_every_limit(open_page, hard):
+    page = open_page(an_idle_guest({HARD: hard}), past_s=0)
+    plot = page.card("memory").plot
+    assert hard * 1024 < plot.top <= 1.5 * hard * 1024
+    for index, kib in enumerate((hard, 2 * MIB)):
+        line = page.limit("memory", index)[1]
+        assert line.y() + GRAB_PX == pytest.approx(plot.y_of(kib * 1024), abs=1)
+
+
+def test_a_guest_that_is_off_keeps_the_scale_of_its_past(open_page):
+    page = open_page(an_idle_guest({HARD: 64 * MIB}))
+    page.rig.clock += 1
+    page.rig.apply(frame(page.rig.clock, ()))  # the host goes on without it
+    assert page.rig.store.figures(HOST).reading(page.rig.guest.id.uuid, Figure.MEMORY_BYTES).value is None
+    page.tab.refresh()
+    page.drawn()
+    assert page.card("memory").plot.top < 4 * 2**30
 
 
 def test_of_two_lines_at_one_height_the_mouse_gets_the_one_whose_knob_is_near(open_page):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from vmconsole.metrics.figures import Figure
@@ -37,8 +38,13 @@ class MemoryCard(LimitedCard):
         return Situation(host, guest, used_kib)
 
     def axis(self, figures: HostFigures, guest: Guest) -> tuple[float, float]:
-        used = figures.reading(guest.id.uuid, Figure.MEMORY_BYTES).value
-        return self.limits.greatest(below=NEAR * used if used is not None else 0.0) * HEADROOM, 0.0
+        used = figures.reading(guest.id.uuid, Figure.MEMORY_BYTES).value or self._used_before()
+        # Without a curve there is nothing to flatten: the limits of a guest that is off are what there is to see.
+        return self.limits.greatest(below=NEAR * used if used else math.inf) * HEADROOM, 0.0
+
+    def _used_before(self) -> float:
+        """The highest of what was drawn last; 0 for a guest without a past."""
+        return max((series.greatest(-math.inf, math.inf) for series in self.series.values()), default=0.0)
 
     def show_state(self, figures: HostFigures, guest: Guest) -> None:
         """QEMU's own memory is charged too, so «of» is said of the limit alone: used may exceed what the guest has."""
