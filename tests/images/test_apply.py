@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import threading
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import pytest
 
 from tests.images import disks
 from tests.images.shells import ShellInFront
+from tests.waiting import no_thread_left
 from vmconsole.images import apply as apply_module
 from vmconsole.images import journal
 from vmconsole.images.apply import Apply, check_users
@@ -401,13 +401,12 @@ def test_two_consoles_cannot_carry_at_once(
 
 
 def test_it_leaves_no_threads(shell: LocalShell, image: Path, tmp_path: Path) -> None:
-    threads = threading.active_count()
-    draft, facts = drafted(shell, image, tmp_path / "work")
-    apply = applier(shell, facts)
-    apply.carry(draft.overlay, record(draft))
-    apply.commit(expects_unchanged=True)
-    draft.close()
-    assert threading.active_count() == threads
+    with no_thread_left():
+        draft, facts = drafted(shell, image, tmp_path / "work")
+        apply = applier(shell, facts)
+        apply.carry(draft.overlay, record(draft))
+        apply.commit(expects_unchanged=True)
+        draft.close()
 
 
 def extent(start: int, length: int, depth: int = 0) -> dict[str, object]:

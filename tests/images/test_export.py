@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.images import disks
+from tests.waiting import no_thread_left
 from vmconsole.images import export as export_module
 from vmconsole.images.export import Export, export_command, nbd_command
 from vmconsole.images.facts import look_at
@@ -70,19 +70,18 @@ def read_first_byte(export: Export) -> str:
 
 
 def test_it_serves_the_disk_and_nothing_stays(shell: LocalShell, image: Path) -> None:
-    threads = threading.active_count()
     losses: list[ImageError] = []
-    export = served(shell, image, losses=losses)
-    assert "41" in read_first_byte(export)
-    folder = export.socket.parent
-    assert folder.stat().st_mode & 0o777 == 0o700
-    remote = export.socket.readlink().parent
-    assert remote.stat().st_mode & 0o777 == 0o700
-    export.close()
+    with no_thread_left():
+        export = served(shell, image, losses=losses)
+        assert "41" in read_first_byte(export)
+        folder = export.socket.parent
+        assert folder.stat().st_mode & 0o777 == 0o700
+        remote = export.socket.readlink().parent
+        assert remote.stat().st_mode & 0o777 == 0o700
+        export.close()
     assert not folder.exists()
     assert not remote.exists()
     assert not disks.command_lines(str(image))
-    assert threading.active_count() == threads
     assert losses == []
 
 

@@ -11,12 +11,12 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.images import disks
+from tests.waiting import no_thread_left
 from vmconsole.images import confine, requests
 from vmconsole.images.client import GuestfsClient
 from vmconsole.images.confine import Walls
@@ -255,8 +255,7 @@ def _begin_and_end(folder: Path) -> None:
 
 
 def test_nothing_is_left_running(tmp_path: Path) -> None:
-    before = {t.name for t in threading.enumerate()}
     (tmp_path / "own").mkdir()
-    for _ in range(5):  # an end in the middle of bubblewrap's start
-        _begin_and_end(tmp_path / "own")
-    assert {t.name for t in threading.enumerate()} == before
+    with no_thread_left():
+        for _ in range(5):  # an end in the middle of bubblewrap's start
+            _begin_and_end(tmp_path / "own")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.waiting import wait_until
+from tests.waiting import no_thread_left, wait_until
 from vmconsole.inventory.errors import DomainBusy, LinkLost
 from vmconsole.links import agent_lanes
 from vmconsole.links.actor import Actor
@@ -46,12 +46,11 @@ class Agents:
 
 @pytest.fixture
 def agents(actor: Actor) -> Iterator[Agents]:
-    before = set(threading.enumerate())
-    agents = Agents(actor)
-    yield agents
-    agents.release.set()
-    assert agents.lanes.close(timeout_s=2)
-    assert not set(threading.enumerate()) - before
+    with no_thread_left():
+        agents = Agents(actor)
+        yield agents
+        agents.release.set()
+        assert agents.lanes.close(timeout_s=2)
 
 
 def test_one_that_hangs_holds_up_its_own_guest_alone(agents: Agents) -> None:

@@ -13,7 +13,7 @@ from lxml import etree
 
 from tests.links.contract import LinkContract, LinkWorld, cap_write
 from tests.links.recording import Recorder
-from tests.waiting import wait_until
+from tests.waiting import no_thread_left, wait_until
 from vmconsole.inventory import errors
 from vmconsole.inventory.deltas import EventSeen, GuestsListed, HostSeen
 from vmconsole.inventory.facts import GuestState, HostState
@@ -97,22 +97,21 @@ def test_a_fleet_has_the_asked_guests_and_one_host_that_does_not_answer(
     fleet: tuple[list[MemoryLink], Recorder],
 ) -> None:
     links, posted = fleet
-    threads = threading.active_count()
-    for link in links:
-        link.start()
-    failed = posted.host(HostState.FAILED)
-    assert failed.reason is not None
-    assert failed.reason.advice
-    wait_until(lambda: sum(isinstance(d, GuestsListed) for d in posted.deltas) == 3, what="three listings")
-    guests = [g for d in posted.deltas if isinstance(d, GuestsListed) for g in d.guests]
-    assert len(guests) == len({g.id for g in guests}) == len({g.name for g in guests}) == 100
-    states = {g.state for g in guests}
-    assert states >= {GuestState.RUNNING, GuestState.PAUSED, GuestState.SHUT_OFF}
-    with pytest.raises(errors.LinkError):
-        links[-1].submit(lambda verbs: verbs.image_users("/x"), deadline_s=1).result(1)
-    for link in links:
-        link.close()
-    assert threading.active_count() == threads
+    with no_thread_left():
+        for link in links:
+            link.start()
+        failed = posted.host(HostState.FAILED)
+        assert failed.reason is not None
+        assert failed.reason.advice
+        wait_until(lambda: sum(isinstance(d, GuestsListed) for d in posted.deltas) == 3, what="three listings")
+        guests = [g for d in posted.deltas if isinstance(d, GuestsListed) for g in d.guests]
+        assert len(guests) == len({g.id for g in guests}) == len({g.name for g in guests}) == 100
+        states = {g.state for g in guests}
+        assert states >= {GuestState.RUNNING, GuestState.PAUSED, GuestState.SHUT_OFF}
+        with pytest.raises(errors.LinkError):
+            links[-1].submit(lambda verbs: verbs.image_users("/x"), deadline_s=1).result(1)
+        for link in links:
+            link.close()
 
 
 def test_every_host_is_marked_as_demo_even_the_failed_one(fleet: tuple[list[MemoryLink], Recorder]) -> None:

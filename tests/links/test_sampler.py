@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ import pytest
 from tests.links.host_layouts import UUID, v1_host
 from tests.links.host_tree import HostTree
 from tests.links.recording import Recorder
-from tests.waiting import wait_until
+from tests.waiting import no_thread_left, wait_until
 from vmconsole.inventory.errors import Explanation, LinkLost
 from vmconsole.inventory.ids import HostId
 from vmconsole.links.children import Child
@@ -94,11 +93,11 @@ class Bench:
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     made = Bench()
-    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
-    yield made
-    for sampler in made.samplers:
-        sampler.close()
-    assert threading.active_count() == threads
+    files = len(os.listdir("/proc/self/fd"))
+    with no_thread_left():
+        yield made
+        for sampler in made.samplers:
+            sampler.close()
     assert len(os.listdir("/proc/self/fd")) == files
     assert all(child.returncode is not None for child in made.shell.children)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.secret_service import SecretService, secret_service
+from tests.waiting import no_thread_left
 from vmconsole.settings.secrets import NO_KEYRING, SILENT, KeyringSecrets
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def marker(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def keyring(marker: Path) -> Iterator[KeyringSecrets]:
-    found = KeyringSecrets(marker=marker)
-    yield found
-    found.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "keyring"], "its thread has ended"
+    with no_thread_left():
+        found = KeyringSecrets(marker=marker)
+        yield found
+        found.close()
 
 
 def remember(keyring: KeyringSecrets, name: str = NAME, host: str = HOST) -> None:
